@@ -32,3 +32,37 @@ export const OPS = {
     steps: ["open", "kill", "rmdir"],
   },
 } as const;
+
+/** Stands for the container's pid in the launcher's pid namespace (in hooks run by init: as init sees itself). */
+export const PID = "\u0001p";
+/** Stands for the container's start time, field 22 of /proc/PID/stat, in clock ticks. */
+export const START = "\u0001s";
+
+type Operand<K> = K extends "u64" | "i64"
+  ? number | bigint
+  : K extends "slot"
+    ? number
+    : K extends "bool"
+      ? boolean
+      : K extends "errnos"
+        ? readonly string[]
+        : K extends "str?"
+          ? string | undefined
+          : K extends "strs" | "texts"
+            ? readonly string[]
+            : K extends "bytes"
+              ? Uint8Array
+              : string;
+
+export type OpName = keyof typeof OPS;
+
+/** One op of the given name, with its operands and the part of config.json it came from. */
+export type OpOf<N extends OpName> = {
+  readonly op: N;
+  /** JSON pointer into config.json. */
+  readonly at?: string;
+  /** What the op is for, as the user would say it: `mounts[3] (/sys/fs/cgroup)`. */
+  readonly what?: string;
+} & { readonly [A in keyof (typeof OPS)[N]["args"]]: Operand<(typeof OPS)[N]["args"][A]> };
+
+export type Op = { [N in OpName]: OpOf<N> }[OpName];
