@@ -15,7 +15,7 @@
  * `on`: L = launcher (host side), I = container init, B = both.
  */
 export const OPS = {
-  // ---- host files ----
+  // ---- files of the host ----
   mkdir: {
     on: "B",
     args: { path: "str", mode: "u64", parents: "bool", existOk: "bool", uid: "i64", gid: "i64" },
@@ -23,14 +23,187 @@ export const OPS = {
   },
   write: { on: "B", args: { path: "str", text: "text", flags: "u64", ignore: "errnos" }, steps: ["open", "write"] },
   putFile: { on: "L", args: { path: "str", text: "text", mode: "u64" }, steps: ["open", "write", "rename"] },
+  unlink: { on: "L", args: { path: "str", ignore: "errnos" }, steps: ["unlink"] },
+  removeDir: { on: "L", args: { path: "str" }, steps: ["open", "unlink", "rmdir"] },
+  mkfifo: { on: "L", args: { path: "str", mode: "u64", uid: "i64", gid: "i64" }, steps: ["mkfifo", "chown"] },
+  lock: { on: "L", args: { path: "str" }, steps: ["open", "flock", "stale"] },
+  // Slots 0-15 are inherited by init, 16-31 stay in the launcher.
+  open: { on: "B", args: { slot: "slot", path: "str", flags: "u64" }, steps: ["open"] },
+  connect: { on: "L", args: { slot: "slot", path: "str" }, steps: ["socket", "connect"] },
+  sendPidfd: { on: "L", args: { slot: "slot" }, steps: ["sendmsg"] },
+  openNs: { on: "L", args: { slot: "slot", path: "str", type: "u64" }, steps: ["open", "type"] },
+  /** Unmounts, last first, what was mounted on these paths below a root in the host's mount namespace. */
+  unmount: { on: "L", args: { root: "str", paths: "strs" }, steps: ["open", "umount"] },
   // ---- cgroups ----
   attach: { on: "L", args: { path: "str", ignore: "errnos" }, steps: ["open", "write"] },
-  deviceProgram: { on: "L", args: { cgroup: "str", program: "bytes" }, steps: ["open", "load", "query", "attach", "detach"] },
-  cgroupRemove: {
+  deviceProgram: {
     on: "L",
-    args: { path: "str", kill: "bool", timeoutMs: "u64" },
-    steps: ["open", "kill", "rmdir"],
+    args: { cgroup: "str", program: "bytes" },
+    steps: ["open", "load", "query", "attach", "detach"],
   },
+  cgroupRemove: { on: "L", args: { path: "str", kill: "bool", timeoutMs: "u64" }, steps: ["open", "kill", "rmdir"] },
+  /** Writes `text` to `path` (unless text is empty) until the file `poll` holds `expect`, at most `timeoutMs` long. */
+  writeUntil: {
+    on: "L",
+    args: { path: "str", text: "str", poll: "str", expect: "str", timeoutMs: "u64" },
+    steps: ["open", "write", "read", "timeout"],
+  },
+  // ---- the container's process, from outside ----
+  clone: {
+    on: "L",
+    args: { flags: "u64", cgroup: "str?", pidns: "slot", userns: "slot" },
+    steps: ["cgroup", "setns pid", "socketpair", "clone", "setns user"],
+  },
+  childWrite: { on: "L", args: { file: "str", text: "text", ignore: "errnos" }, steps: ["open", "write"] },
+  prlimit: { on: "L", args: { resource: "u64", soft: "u64", hard: "u64" }, steps: ["prlimit"] },
+  netDevice: { on: "L", args: { name: "str", rename: "str" }, steps: ["open", "find", "move", "address", "up"] },
+  signal: {
+    on: "L",
+    args: { pid: "u64", start: "u64", signal: "u64", waitMs: "u64", ignore: "errnos" },
+    steps: ["open", "gone", "send", "wait"],
+  },
+  /** Opens the FIFO that init waits on and reads what init says until it is the user's program. */
+  release: { on: "L", args: { path: "str" }, steps: ["open", "gone", "read"] },
+  supervise: { on: "L", args: { terminal: "bool", newSession: "bool" }, steps: ["signalfd", "poll", "wait"] },
+  subreaper: { on: "L", args: {}, steps: ["prctl"] },
+  // ---- both ----
+  spawn: {
+    on: "B",
+    args: { path: "str", argv: "texts", env: "strs", stdin: "text", timeoutMs: "u64", warn: "bool" },
+    steps: ["pipe", "exec", "wait", "timeout", "status"],
+  },
+  post: { on: "B", args: { token: "u64" }, steps: ["send"] },
+  await: { on: "B", args: { token: "u64" }, steps: ["receive", "died"] },
+  // ---- init: identity and namespaces ----
+  setns: { on: "I", args: { slot: "slot", flags: "u64" }, steps: ["setns"] },
+  unshare: { on: "I", args: { flags: "u64" }, steps: ["unshare"] },
+  timens: { on: "I", args: { text: "str" }, steps: ["unshare", "offsets", "setns"] },
+  becomeRoot: { on: "I", args: { groups: "bool" }, steps: ["setgroups", "setgid", "setuid"] },
+  setsid: { on: "I", args: {}, steps: ["setsid"] },
+  keyring: { on: "I", args: { name: "str", ignore: "errnos" }, steps: ["join", "permissions"] },
+  hostname: { on: "I", args: { name: "str" }, steps: ["sethostname"] },
+  domainname: { on: "I", args: { name: "str" }, steps: ["setdomainname"] },
+  loopback: { on: "I", args: {}, steps: ["socket", "ioctl"] },
+  // ---- init: the root file system. `dest` is always resolved inside the root ----
+  propagation: { on: "I", args: { path: "str", flags: "u64" }, steps: ["mount"] },
+  root: { on: "I", args: { path: "str", bind: "bool", parentPrivate: "bool" }, steps: ["open", "clone", "private", "move"] },
+  /** A new instance of a file system. `params` are `key` or `key=value`; with `classic` the first is mount(2)'s data. */
+  mount: {
+    on: "I",
+    args: {
+      type: "str",
+      source: "str",
+      dest: "str",
+      params: "strs",
+      attr: "u64",
+      propagation: "u64",
+      recursiveSet: "u64",
+      recursiveClear: "u64",
+      flags: "u64",
+      idmap: "slot",
+    },
+    steps: ["target", "fsopen", "option", "create", "fsmount", "attributes", "move", "propagation", "copy", "procfs", "idmap"],
+  },
+  bind: {
+    on: "I",
+    args: {
+      source: "str",
+      tree: "slot",
+      dest: "str",
+      recursive: "bool",
+      set: "u64",
+      clear: "u64",
+      recursiveSet: "u64",
+      recursiveClear: "u64",
+      propagation: "u64",
+      flags: "u64",
+      idmap: "slot",
+    },
+    steps: ["source", "target", "clone", "attributes", "move", "propagation", "procfs", "idmap"],
+  },
+  remount: { on: "I", args: { dest: "str", set: "u64", clear: "u64", data: "str?" }, steps: ["target", "attributes"] },
+  rootDir: { on: "I", args: { dest: "str", mode: "u64" }, steps: ["mkdir"] },
+  symlink: { on: "I", args: { target: "str", dest: "str", replace: "bool" }, steps: ["parent", "unlink", "symlink"] },
+  device: {
+    on: "I",
+    args: {
+      dest: "str",
+      type: "u64",
+      major: "u64",
+      minor: "u64",
+      mode: "u64",
+      uid: "u64",
+      gid: "u64",
+      bind: "str?",
+      keep: "bool",
+    },
+    steps: ["parent", "mknod", "chown", "chmod", "source", "target", "bind"],
+  },
+  nullDevice: { on: "I", args: {}, steps: ["open", "identity"] },
+  mask: { on: "I", args: { dest: "str" }, steps: ["open", "null", "tmpfs", "attach"] },
+  readonly: { on: "I", args: { dest: "str" }, steps: ["open", "clone", "attributes", "attach"] },
+  pivot: { on: "I", args: { mode: "u64" }, steps: ["open", "pivot_root", "old root", "move", "chroot", "chdir"] },
+  rootAttributes: { on: "I", args: { set: "u64", propagation: "u64" }, steps: ["open", "attributes", "propagation"] },
+  sysctl: { on: "I", args: { path: "str", value: "str" }, steps: ["open", "write"] },
+  procSelf: { on: "I", args: { file: "str", text: "str", ignore: "errnos" }, steps: ["open", "write"] },
+  // ---- init: the process ----
+  console: {
+    on: "I",
+    args: {
+      socket: "slot",
+      rows: "u64",
+      columns: "u64",
+      uid: "u64",
+      clearOnlcr: "bool",
+      mountConsole: "bool",
+    },
+    steps: ["open", "identity", "peer", "size", "target", "bind", "send", "chown", "controlling", "dup"],
+  },
+  closeSlot: { on: "B", args: { slot: "slot" }, steps: ["close"] },
+  closeFds: { on: "I", args: { keep: "u64" }, steps: ["close_range"] },
+  umask: { on: "I", args: { mask: "u64" }, steps: ["umask"] },
+  scheduler: {
+    on: "I",
+    args: {
+      policy: "u64",
+      nice: "i64",
+      priority: "u64",
+      flags: "u64",
+      runtime: "u64",
+      deadline: "u64",
+      period: "u64",
+      utilMin: "u64",
+      utilMax: "u64",
+    },
+    steps: ["sched_setattr"],
+  },
+  ioPriority: { on: "I", args: { value: "u64" }, steps: ["ioprio_set"] },
+  affinity: { on: "I", args: { mask: "bytes" }, steps: ["sched_setaffinity"] },
+  memoryPolicy: { on: "I", args: { mode: "u64", nodes: "bytes", bits: "u64" }, steps: ["set_mempolicy"] },
+  personality: { on: "I", args: { persona: "u64" }, steps: ["personality"] },
+  rlimit: { on: "I", args: { resource: "u64", soft: "u64", hard: "u64" }, steps: ["setrlimit"] },
+  stdio: { on: "I", args: { uid: "u64" }, steps: ["fchown"] },
+  home: { on: "I", args: { uid: "u64" }, steps: ["read"] },
+  chdir: { on: "I", args: { path: "str", create: "bool", late: "bool" }, steps: ["mkdir", "chdir", "outside"] },
+  noNewPrivileges: { on: "I", args: {}, steps: ["prctl"] },
+  boundingSet: { on: "I", args: { mask: "u64", last: "u64" }, steps: ["prctl"] },
+  credentials: {
+    on: "I",
+    args: { uid: "u64", gid: "u64", groups: "bytes", setGroups: "bool" },
+    steps: ["keepcaps", "setgroups", "setgid", "setuid"],
+  },
+  capabilities: {
+    on: "I",
+    args: { effective: "u64", permitted: "u64", inheritable: "u64", ambient: "u64" },
+    steps: ["capset", "ambient"],
+  },
+  seccomp: { on: "I", args: { filter: "bytes", flags: "u64", listener: "bool" }, steps: ["load", "hand over"] },
+  /** Finds the first of `candidates` that can be executed; what is found is what `exec` runs. */
+  lookup: { on: "I", args: { candidates: "strs" }, steps: ["access"] },
+  fifo: { on: "I", args: { slot: "slot" }, steps: ["open", "write"] },
+  exec: { on: "I", args: { argv: "strs", env: "strs" }, steps: ["outside", "execve"] },
+  // ---- the seccomp listener, by the launcher ----
+  seccompListener: { on: "L", args: { slot: "slot", state: "text" }, steps: ["receive", "getfd", "send"] },
 } as const;
 
 /** Stands for the container's pid in the launcher's pid namespace (in hooks run by init: as init sees itself). */
