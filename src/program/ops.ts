@@ -56,7 +56,6 @@ export const OPS = {
   },
   childWrite: { on: "L", args: { file: "str", text: "text", ignore: "errnos" }, steps: ["open", "write"] },
   prlimit: { on: "L", args: { resource: "u64", soft: "u64", hard: "u64" }, steps: ["prlimit"] },
-  netDevice: { on: "L", args: { name: "str", rename: "str" }, steps: ["open", "find", "move", "address", "up"] },
   signal: {
     on: "L",
     args: { pid: "u64", start: "u64", signal: "u64", waitMs: "u64", ignore: "errnos" },
@@ -64,12 +63,15 @@ export const OPS = {
   },
   /** Opens the FIFO that init waits on and reads what init says until it is the user's program. */
   release: { on: "L", args: { path: "str" }, steps: ["open", "gone", "read"] },
-  supervise: { on: "L", args: { terminal: "bool", newSession: "bool" }, steps: ["signalfd", "poll", "wait"] },
+  /** Signals wait for `supervise` from here on, so that none is lost between exec and the relay. */
+  blockSignals: { on: "L", args: {}, steps: ["sigprocmask"] },
+  /** Relays signals and the terminal until the container's process ends; its status becomes the program's. */
+  supervise: { on: "L", args: {}, steps: ["signalfd", "poll", "wait"] },
   subreaper: { on: "L", args: {}, steps: ["prctl"] },
   // ---- both ----
   spawn: {
     on: "B",
-    args: { path: "str", argv: "texts", env: "strs", stdin: "text", timeoutMs: "u64", warn: "bool" },
+    args: { path: "str", argv: "texts", env: "strs", input: "text", timeoutMs: "u64", warn: "bool" },
     steps: ["pipe", "exec", "wait", "timeout", "status"],
   },
   post: { on: "B", args: { token: "u64" }, steps: ["send"] },
@@ -181,7 +183,7 @@ export const OPS = {
   affinity: { on: "I", args: { mask: "bytes" }, steps: ["sched_setaffinity"] },
   memoryPolicy: { on: "I", args: { mode: "u64", nodes: "bytes", bits: "u64" }, steps: ["set_mempolicy"] },
   personality: { on: "I", args: { persona: "u64" }, steps: ["personality"] },
-  rlimit: { on: "I", args: { resource: "u64", soft: "u64", hard: "u64" }, steps: ["setrlimit"] },
+  rlimit: { on: "B", args: { resource: "u64", soft: "u64", hard: "u64" }, steps: ["setrlimit"] },
   stdio: { on: "I", args: { uid: "u64" }, steps: ["fchown"] },
   home: { on: "I", args: { uid: "u64" }, steps: ["read"] },
   chdir: { on: "I", args: { path: "str", create: "bool", late: "bool" }, steps: ["mkdir", "chdir", "outside"] },
@@ -203,7 +205,7 @@ export const OPS = {
   fifo: { on: "I", args: { slot: "slot" }, steps: ["open", "write"] },
   exec: { on: "I", args: { argv: "strs", env: "strs" }, steps: ["outside", "execve"] },
   // ---- the seccomp listener, by the launcher ----
-  seccompListener: { on: "L", args: { slot: "slot", state: "text" }, steps: ["receive", "getfd", "send"] },
+  seccompListener: { on: "L", args: { slot: "slot", state: "text" }, steps: ["receive", "getfd", "send", "died"] },
 } as const;
 
 /** Stands for the container's pid in the launcher's pid namespace (in hooks run by init: as init sees itself). */
@@ -234,8 +236,23 @@ export type OpOf<N extends OpName> = {
   readonly op: N;
   /** JSON pointer into config.json. */
   readonly at?: string;
+  /** Where this op fails, go on with the next one; where it succeeds, skip the next one. */
+  readonly orElse?: boolean;
+  /** Failing is no failure. */
+  readonly quiet?: boolean;
   /** What the op is for, as the user would say it: `mounts[3] (/sys/fs/cgroup)`. */
   readonly what?: string;
 } & { readonly [A in keyof (typeof OPS)[N]["args"]]: Operand<(typeof OPS)[N]["args"][A]> };
 
 export type Op = { [N in OpName]: OpOf<N> }[OpName];
+
+/** Bits of `flags` of the ops mount and bind; `MF_*` in native/ops_mount.c. */
+export const MOUNT_FLAGS = { nofollow: 1, allowProc: 2, copyUp: 4, classic: 8, sourceNofollow: 16 } as const;
+/** Values of `mode` of the op pivot; `PIVOT_*` in native/ops_mount.c. */
+export const PIVOT_MODES = { pivotRoot: 0, move: 1, chroot: 2 } as const;
+/** `hard` of the op rlimit: leave the hard limit as it is. */
+export const KEEP_HARD_LIMIT = (1n << 64n) - 2n;
+/** First slot that only the launcher has; native/init.h's LAUNCHER_SLOTS. */
+export const LAUNCHER_SLOT = 16;
+/** Index of each list of a program, as failures name it. */
+export const LISTS = ["launcher", "init", "cleanup"] as const;

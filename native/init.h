@@ -1,0 +1,133 @@
+/*
+ * tsrunc-init: executes a program that tsrunc's TypeScript compiled from config.json (ARCHITECTURE.md).
+ * It decides nothing: it knows ops, not OCI fields. The ops and their operands are in ops.h, generated
+ * from src/program/ops.ts.
+ *
+ * One process runs the `launcher` list on the host's side; its `clone` op makes the container's first
+ * process, which runs the `init` list and ends by becoming the user's program.
+ *
+ * Handlers return 0, or -1 after `fail()` noted the step, the errno and a detail.
+ */
+#ifndef TSRUNC_INIT_H
+#define TSRUNC_INIT_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+#include "ops.h"
+
+#define PROGRAM_MAGIC 0x50525354u /* "TSRP" */
+#define DETAIL_SIZE 480
+#define SLOTS 32
+#define LAUNCHER_SLOTS 16 /* from here on: closed in init */
+
+enum { LIST_LAUNCHER, LIST_INIT, LIST_CLEANUP, LISTS };
+enum { HEAD_OR_ELSE = 1, HEAD_QUIET = 2 };
+enum { PROGRAM_TIMINGS = 1 };
+enum { FAULT_KILL = 65535 };
+
+struct list { uint32_t off, count; };
+
+struct program {
+  uint32_t magic, hash, size, flags;
+  struct list lists[LISTS];
+  struct pvec reporter; /* argv of what formats failures; empty: the parent reads them */
+  uint32_t fault_list, fault_index, fault_errno, keep_fds;
+  struct pstr context;  /* for the reporter */
+};
+
+enum { REPORT_FAILURE = 1, REPORT_WARNING = 2, REPORT_TIMING = 3, REPORT_STATUS = 4 };
+
+/* What is told of an op that failed; appended to the program's file for the reporter. */
+struct report {
+  uint32_t kind, list, index, step;
+  int32_t error, aux;
+  uint64_t start_ns, end_ns;
+  char detail[DETAIL_SIZE];
+};
+
+enum { MESSAGE_TOKEN = 1, MESSAGE_FAILURE = 2, MESSAGE_WARNING = 3, MESSAGE_FD = 4, MESSAGE_PID = 5 };
+struct message {
+  uint32_t type, token;
+  struct report report;
+};
+
+struct context {
+  const char *base; /* the program */
+  uint32_t size;
+  int list;
+  int program_fd, sync; /* sync: this side's end of the channel between launcher and init */
+  int slots[SLOTS];
+  int fifo;              /* init: where failures go once start let it through */
+  int proc, root, null;  /* the host's /proc, the container's root, the host's /dev/null */
+  pid_t pid;             /* launcher: the container's first process */
+  int pidfd;
+  uint64_t start;        /* its start time */
+  int exit_code;
+  bool warned, foreground_pty;
+  int pty;               /* launcher: master of a foreground terminal */
+  struct report failure; /* what fail() noted */
+  struct report *timings;
+  uint32_t timed;
+  char **environment;
+  const char *found;     /* what lookup chose */
+  char *home;
+  bool late_chdir;
+};
+extern struct context ctx;
+
+/* linux_dirent64, see getdents64(2) */
+struct entry { uint64_t ino; int64_t off; unsigned short reclen; unsigned char type; char name[]; };
+
+/* util.c */
+int fail(uint32_t step, const char *detail);
+int fail_errno(uint32_t step, int error, const char *detail);
+static inline const char *str(struct pstr s) { return s.off ? ctx.base + s.off : NULL; }
+static inline const struct pstr *vec(struct pvec v) { return (const struct pstr *)(ctx.base + v.off); }
+bool ignored(uint64_t errnos, int error);
+char *expand(struct pstr text, size_t *len);
+char **expand_list(struct pvec v);
+char **list_of(struct pvec v, size_t extra);
+void *allocate(size_t size);
+int write_all(int fd, const void *data, size_t len);
+ssize_t read_file(int dir, const char *path, char *buf, size_t size);
+int put_number(char *out, uint64_t n);
+int slot_fd(int64_t slot);
+int set_slot(int64_t slot, int fd);
+uint64_t now_ns(void);
+int read_start(pid_t pid, uint64_t *start, char *state);
+int proc_self_path(char *buf, size_t size, const char *file);
+int pidfd_open_(pid_t pid);
+int pidfd_signal(int pidfd, int sig);
+int wait_pidfd(int pidfd, int64_t ms);
+int send_message(int sock, const struct message *m, int fd);
+ssize_t receive_message(int sock, struct message *m, int *fd);
+int stop_child(void);
+bool run_list(int list);
+_Noreturn void finish(int code);
+void report(const struct report *r);
+void warn_or_report(uint32_t kind, const struct report *r);
+
+/* mount_util.c: the in-root path walk and the new mount calls */
+enum want { WANT_ANY, WANT_DIRECTORY, WANT_FILE };
+int open_in_root(const char *path, uint64_t flags, uint64_t resolve);
+int make_target(const char *path, enum want want, unsigned mode, bool nofollow);
+int open_parent(const char *path, const char **name);
+int open_tree_(int dir, const char *path, unsigned flags);
+int move_mount_(int tree, int target);
+int set_attributes(int fd, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive);
+
+int copy_up(int from, int to);
+
+#define DECLARE(upper, lower) int do_##lower(const struct op_##lower *op);
+OPS_ALL(DECLARE)
+#undef DECLARE
+
+#endif

@@ -1,0 +1,96 @@
+/* The terminal of the container (CVE-2025-52565: everything is proven before it is used, and used by fd). */
+#include <linux/openat2.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <termios.h>
+#include "init.h"
+#include "mount_api.h"
+
+#ifndef TIOCGPTPEER
+#define TIOCGPTPEER _IO('T', 0x41)
+#endif
+
+static int open_ptmx(void) {
+  int fd = open_in_root("dev/pts/ptmx", O_RDWR | O_NOCTTY, RESOLVE_NO_SYMLINKS);
+  if (fd < 0) return fail(STEP_CONSOLE_OPEN, "/dev/pts/ptmx");
+  struct statfs fs;
+  struct stat st;
+  /* inode 2 and 5:2 are set by mknod_ptmx in fs/devpts/inode.c */
+  if (fstatfs(fd, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC || fstat(fd, &st) < 0 || st.st_ino != 2 || st.st_rdev != makedev(5, 2))
+    return fail_errno(STEP_CONSOLE_IDENTITY, ENODEV, "/dev/pts/ptmx");
+  return fd;
+}
+
+static int bind_console(int peer) {
+  const char *name;
+  int parent = open_parent("/dev/console", &name);
+  if (parent < 0) return fail(STEP_CONSOLE_TARGET, "/dev/console");
+  int file = openat(parent, name, O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_PATH, 0600);
+  if (file < 0 && errno == ENOENT) {
+    int made = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (made >= 0) close(made);
+    file = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  }
+  struct stat st;
+  if (file < 0 || fstat(file, &st) < 0) return fail(STEP_CONSOLE_TARGET, "/dev/console");
+  if (S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode)) return fail_errno(STEP_CONSOLE_TARGET, ELOOP, "/dev/console");
+  int tree = open_tree_(peer, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
+  if (tree < 0 || move_mount_(tree, file) < 0) return fail(STEP_CONSOLE_BIND, "/dev/console");
+  close(tree);
+  close(file);
+  close(parent);
+  return 0;
+}
+
+/* The master with the name of the terminal, as console sockets are spoken to by every runtime. */
+static int send_master(int sock, int master) {
+  char text[] = "/dev/ptmx";
+  struct iovec iov = { text, sizeof text - 1 };
+  union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
+  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(c), &master, sizeof master);
+  return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+static int hand_over(const struct op_console *op, int master) {
+  if (op->socket >= 0) {
+    int rc = send_master(slot_fd(op->socket), master);
+    if (rc == 0) set_slot(op->socket, -1);
+    return rc;
+  }
+  struct message m = { .type = MESSAGE_FD };
+  return send_message(ctx.sync, &m, master);
+}
+
+int do_console(const struct op_console *op) {
+  int master = open_ptmx(), unlock = 0;
+  if (master < 0) return -1;
+  if (ioctl(master, TIOCSPTLCK, &unlock) < 0) return fail(STEP_CONSOLE_PEER, NULL);
+  int peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (peer < 0) return fail(STEP_CONSOLE_PEER, NULL);
+  struct winsize size = { .ws_row = (unsigned short)op->rows, .ws_col = (unsigned short)op->columns };
+  if ((op->rows || op->columns) && ioctl(master, TIOCSWINSZ, &size) < 0) return fail(STEP_CONSOLE_SIZE, NULL);
+  struct termios t;
+  if (op->clear_onlcr && tcgetattr(peer, &t) == 0) {
+    t.c_oflag &= ~(tcflag_t)ONLCR;
+    tcsetattr(peer, TCSANOW, &t);
+  }
+  if (op->mount_console && bind_console(peer) < 0) return -1;
+  /* In a user namespace gid 5 may not be mapped: the owner is what matters. */
+  if (fchown(peer, (uid_t)op->uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL) return fail(STEP_CONSOLE_CHOWN, NULL);
+  if (hand_over(op, master) < 0) return fail(STEP_CONSOLE_SEND, NULL);
+  close(master);
+  if (ioctl(peer, TIOCSCTTY, 0) < 0) return fail(STEP_CONSOLE_CONTROLLING, NULL);
+  for (int fd = 0; fd < 3; fd++)
+    if (dup2(peer, fd) < 0) return fail(STEP_CONSOLE_DUP, NULL);
+  close(peer);
+  return 0;
+}

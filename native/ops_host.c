@@ -1,0 +1,180 @@
+/* Files, sockets and locks of the host. */
+#include <linux/nsfs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include "init.h"
+
+static int make_parents(char *path, mode_t mode) {
+  for (char *c = path + 1; *c; c++) {
+    if (*c != '/') continue;
+    *c = 0;
+    int rc = mkdir(path, mode);
+    int error = errno;
+    *c = '/';
+    if (rc < 0 && error != EEXIST) return errno = error, -1;
+  }
+  return 0;
+}
+
+int do_mkdir(const struct op_mkdir *op) {
+  const char *path = str(op->path);
+  int rc = mkdir(path, (mode_t)op->mode);
+  if (rc < 0 && errno == ENOENT && op->parents) {
+    char *copy = allocate(op->path.len + 1);
+    memcpy(copy, path, op->path.len + 1);
+    if (make_parents(copy, (mode_t)op->mode) < 0) return fail(STEP_MKDIR_MKDIR, copy);
+    rc = mkdir(path, (mode_t)op->mode);
+  }
+  if (rc < 0) return errno == EEXIST && op->exist_ok ? 0 : fail(STEP_MKDIR_MKDIR, path);
+  if (op->uid < 0 && op->gid < 0) return 0;
+  return chown(path, (uid_t)op->uid, (gid_t)op->gid) < 0 ? fail(STEP_MKDIR_CHOWN, path) : 0;
+}
+
+int do_write(const struct op_write *op) {
+  int fd = open(str(op->path), (int)op->flags | O_WRONLY | O_CLOEXEC | O_NOCTTY, 0600);
+  if (fd < 0) return ignored(op->ignore, errno) ? 0 : fail(STEP_WRITE_OPEN, str(op->path));
+  size_t len;
+  char *text = expand(op->text, &len);
+  int rc = write_all(fd, text, len), error = errno;
+  close(fd);
+  if (rc < 0 && !ignored(op->ignore, error)) return fail_errno(STEP_WRITE_WRITE, error, str(op->path));
+  return 0;
+}
+
+int do_put_file(const struct op_put_file *op) {
+  const char *path = str(op->path);
+  char *temporary = allocate(op->path.len + 32);
+  memcpy(temporary, path, op->path.len);
+  memcpy(temporary + op->path.len, ".tmp", 4);
+  put_number(temporary + op->path.len + 4, (uint64_t)getpid());
+  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, (mode_t)op->mode);
+  if (fd < 0) return fail(STEP_PUT_FILE_OPEN, path);
+  size_t len;
+  char *text = expand(op->text, &len);
+  int rc = write_all(fd, text, len), error = errno;
+  close(fd);
+  if (rc == 0 && rename(temporary, path) == 0) return 0;
+  if (rc == 0) error = errno;
+  unlink(temporary);
+  return fail_errno(rc < 0 ? STEP_PUT_FILE_WRITE : STEP_PUT_FILE_RENAME, error, path);
+}
+
+int do_unlink(const struct op_unlink *op) {
+  if (unlink(str(op->path)) == 0 || ignored(op->ignore, errno)) return 0;
+  return fail(STEP_UNLINK_UNLINK, str(op->path));
+}
+
+/* A flat directory of our own: no mount is ever made in it, so nothing of anybody else's can be removed. */
+int do_remove_dir(const struct op_remove_dir *op) {
+  const char *path = str(op->path);
+  int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (dir < 0) return errno == ENOENT ? 0 : fail(STEP_REMOVE_DIR_OPEN, path);
+  char buf[4096] __attribute__((aligned(8)));
+  long n;
+  while ((n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
+    for (long at = 0; at < n;) {
+      struct entry *e = (struct entry *)(buf + at);
+      at += e->reclen;
+      if (!strcmp(e->name, ".") || !strcmp(e->name, "..")) continue;
+      if (unlinkat(dir, e->name, 0) < 0 && errno != ENOENT) {
+        int error = errno;
+        close(dir);
+        return fail_errno(STEP_REMOVE_DIR_UNLINK, error, e->name);
+      }
+    }
+  close(dir);
+  return rmdir(path) < 0 && errno != ENOENT ? fail(STEP_REMOVE_DIR_RMDIR, path) : 0;
+}
+
+int do_mkfifo(const struct op_mkfifo *op) {
+  if (mkfifo(str(op->path), (mode_t)op->mode) < 0) return fail(STEP_MKFIFO_MKFIFO, str(op->path));
+  if (op->uid < 0 && op->gid < 0) return 0;
+  return chown(str(op->path), (uid_t)op->uid, (gid_t)op->gid) < 0 ? fail(STEP_MKFIFO_CHOWN, str(op->path)) : 0;
+}
+
+/* The fd stays open, and with it the lock, until this process ends. */
+int do_lock(const struct op_lock *op) {
+  int fd = open(str(op->path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return fail(STEP_LOCK_OPEN, str(op->path));
+  int rc;
+  do rc = flock(fd, LOCK_EX);
+  while (rc < 0 && errno == EINTR);
+  struct stat st;
+  if (rc < 0) return fail(STEP_LOCK_FLOCK, str(op->path));
+  if (fstat(fd, &st) < 0 || st.st_nlink == 0) return fail_errno(STEP_LOCK_STALE, ENOENT, str(op->path));
+  return 0;
+}
+
+int do_open(const struct op_open *op) {
+  int fd = open(str(op->path), (int)op->flags | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) return fail(STEP_OPEN_OPEN, str(op->path));
+  return set_slot(op->slot, fd);
+}
+
+int do_connect(const struct op_connect *op) {
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (sock < 0) return fail(STEP_CONNECT_SOCKET, NULL);
+  int through = -1;
+  if (op->path.len < sizeof address.sun_path) memcpy(address.sun_path, str(op->path), op->path.len + 1);
+  else { /* longer than a socket address holds: through an O_PATH fd */
+    through = open(str(op->path), O_PATH | O_CLOEXEC);
+    memcpy(address.sun_path, "/proc/self/fd/", 14);
+    if (through >= 0) put_number(address.sun_path + 14, (uint64_t)through);
+  }
+  int rc = connect(sock, (struct sockaddr *)&address, sizeof address), error = errno;
+  if (through >= 0) close(through);
+  if (rc < 0) {
+    close(sock);
+    return fail_errno(STEP_CONNECT_CONNECT, error, str(op->path));
+  }
+  return set_slot(op->slot, sock);
+}
+
+/* As runc's --pidfd-socket: the pid's fd as SCM_RIGHTS beside a short text. */
+int do_send_pidfd(const struct op_send_pidfd *op) {
+  static char text[] = "pidfd";
+  struct iovec iov = { text, sizeof text - 1 };
+  union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
+  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(c), &ctx.pidfd, sizeof(int));
+  return sendmsg(slot_fd(op->slot), &msg, MSG_NOSIGNAL) < 0 ? fail(STEP_SEND_PIDFD_SENDMSG, NULL) : set_slot(op->slot, -1);
+}
+
+int do_open_ns(const struct op_open_ns *op) {
+  int fd = open(str(op->path), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd < 0) return fail(STEP_OPEN_NS_OPEN, str(op->path));
+  int type = ioctl(fd, NS_GET_NSTYPE);
+  if (type < 0 || (uint64_t)type != op->type) {
+    close(fd);
+    return fail_errno(STEP_OPEN_NS_TYPE, EINVAL, str(op->path));
+  }
+  return set_slot(op->slot, fd);
+}
+
+int do_close_slot(const struct op_close_slot *op) { return set_slot(op->slot, -1); }
+
+/* Last first: a later mount may lie below an earlier one. What is not a mount is passed over. */
+int do_unmount(const struct op_unmount *op) {
+  ctx.root = open(str(op->root), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (ctx.root < 0) return errno == ENOENT ? 0 : fail(STEP_UNMOUNT_OPEN, str(op->root));
+  for (uint32_t i = op->paths.count; i-- > 0;) {
+    int fd = open_in_root(str(vec(op->paths)[i]), O_PATH, 0);
+    if (fd < 0) continue;
+    char path[40] = "/proc/self/fd/";
+    put_number(path + 14, (uint64_t)fd);
+    int rc = umount2(path, MNT_DETACH), error = errno;
+    close(fd);
+    if (rc < 0 && error != EINVAL) return fail_errno(STEP_UNMOUNT_UMOUNT, error, str(vec(op->paths)[i]));
+  }
+  return 0;
+}

@@ -1,0 +1,302 @@
+/* The container's root file system. */
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include "init.h"
+#include "mount_api.h"
+
+/* Bits of `flags` of mount and bind; MOUNT_FLAGS in src/program/ops.ts. */
+enum { MF_NOFOLLOW = 1, MF_ALLOW_PROC = 2, MF_COPY_UP = 4, MF_CLASSIC = 8, MF_SOURCE_NOFOLLOW = 16 };
+
+static char *fd_path(char *buf, int fd) {
+  memcpy(buf, "/proc/self/fd/", 14);
+  put_number(buf + 14, (uint64_t)fd);
+  return buf;
+}
+
+/* Nothing but what the compiler allowed may hide a part of procfs, however the path was spelled. */
+static int check_procfs(int target, uint64_t flags) {
+  struct statfs fs;
+  if ((flags & MF_ALLOW_PROC) || fstatfs(target, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) return 0;
+  return errno = EPERM, -1;
+}
+
+int do_propagation(const struct op_propagation *op) {
+  return mount(NULL, str(op->path), NULL, op->flags, NULL) < 0 ? fail(STEP_PROPAGATION_MOUNT, str(op->path)) : 0;
+}
+
+/* pivot_root(2) refuses a new root whose parent mount is shared. */
+static int make_parent_private(const char *root) {
+  char path[4096];
+  size_t len = strlen(root);
+  if (len >= sizeof path) return errno = ENAMETOOLONG, -1;
+  memcpy(path, root, len + 1);
+  for (;;) {
+    if (mount(NULL, path, NULL, MS_PRIVATE, NULL) == 0) return 0;
+    if (errno != EINVAL || !strcmp(path, "/")) return -1; /* EINVAL: no mount point, so a level up */
+    char *slash = strrchr(path, '/');
+    if (slash == path) slash++;
+    *slash = 0;
+  }
+}
+
+int do_root(const struct op_root *op) {
+  const char *path = str(op->path);
+  int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (dir < 0) return fail(STEP_ROOT_OPEN, path);
+  if (op->parent_private && make_parent_private(path) < 0) return fail(STEP_ROOT_PRIVATE, path);
+  if (!op->bind) {
+    ctx.root = dir;
+    return 0;
+  }
+  ctx.root = open_tree_(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+  if (ctx.root < 0) return fail(STEP_ROOT_CLONE, path);
+  if (move_mount_(ctx.root, dir) < 0) return fail(STEP_ROOT_MOVE, path);
+  close(dir);
+  return 0;
+}
+
+static int fsconfig(int fs, unsigned cmd, const char *key, const char *value) {
+  return (int)syscall(SYS_fsconfig, fs, cmd, key, value, 0);
+}
+
+/* What the file system says of an option it refuses is read from the context ("e tmpfs: Bad value for 'size'"). */
+static int fail_fs(uint32_t step, int fs, const char *fallback) {
+  char log[256];
+  int error = errno;
+  ssize_t n = read(fs, log, sizeof log - 1);
+  if (n > 0) log[n] = 0;
+  if (n > 0 && log[n - 1] == '\n') log[n - 1] = 0;
+  return fail_errno(step, error, n > 2 ? log + 2 : fallback);
+}
+
+static int set_option(int fs, const char *option) {
+  const char *equals = strchr(option, '=');
+  if (!equals) return fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL);
+  char key[256];
+  size_t len = (size_t)(equals - option);
+  if (len >= sizeof key) return errno = EINVAL, -1;
+  memcpy(key, option, len);
+  key[len] = 0;
+  return fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1);
+}
+
+/* A detached mount of a new instance; -1 after fail(). */
+static int new_instance(const struct op_mount *op) {
+  int fs = (int)syscall(SYS_fsopen, str(op->type), FSOPEN_CLOEXEC);
+  if (fs < 0) return fail(STEP_MOUNT_FSOPEN, str(op->type));
+  if (op->source.len && fsconfig(fs, FSCONFIG_SET_STRING, "source", str(op->source)) < 0)
+    return fail_fs(STEP_MOUNT_OPTION, fs, "source");
+  for (uint32_t i = 0; i < op->params.count; i++)
+    if (set_option(fs, str(vec(op->params)[i])) < 0) return fail_fs(STEP_MOUNT_OPTION, fs, str(vec(op->params)[i]));
+  if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0) return fail_fs(STEP_MOUNT_CREATE, fs, str(op->type));
+  uint64_t attr = op->attr;
+  int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attr);
+  if (tree < 0 && errno == EINVAL && (attr & MOUNT_ATTR_NOSYMFOLLOW)) /* 5.14 */
+    tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attr & ~(uint64_t)MOUNT_ATTR_NOSYMFOLLOW);
+  if (tree < 0) return fail_fs(STEP_MOUNT_FSMOUNT, fs, str(op->type));
+  close(fs);
+  return tree;
+}
+
+static int idmap(int tree, int64_t slot, bool recursive) {
+  struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)slot_fd(slot) };
+  return (int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr);
+}
+
+static int classic_mount(const struct op_mount *op, int target) {
+  char path[40];
+  const char *data = op->params.count ? str(vec(op->params)[0]) : NULL;
+  return mount(str(op->source), fd_path(path, target), str(op->type), op->attr, data);
+}
+
+int do_mount(const struct op_mount *op) {
+  const char *dest = str(op->dest);
+  int target = make_target(dest, WANT_DIRECTORY, 0755, op->flags & MF_NOFOLLOW);
+  if (target < 0) return fail(STEP_MOUNT_TARGET, dest);
+  if (check_procfs(target, op->flags) < 0) return fail(STEP_MOUNT_PROCFS, dest);
+  if (op->flags & MF_CLASSIC) {
+    if (classic_mount(op, target) < 0) return fail(STEP_MOUNT_CREATE, dest);
+    close(target);
+    return 0;
+  }
+  int tree = new_instance(op);
+  if (tree < 0) return -1;
+  if (op->idmap >= 0 && idmap(tree, op->idmap, false) < 0) return fail(STEP_MOUNT_IDMAP, dest);
+  if ((op->flags & MF_COPY_UP) && copy_up(target, tree) < 0) return fail(STEP_MOUNT_COPY, dest);
+  if (move_mount_(tree, target) < 0) return fail(STEP_MOUNT_MOVE, dest);
+  if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, true) < 0) return fail(STEP_MOUNT_ATTRIBUTES, dest);
+  if (set_attributes(tree, 0, 0, op->propagation, op->propagation & MS_REC) < 0) return fail(STEP_MOUNT_PROPAGATION, dest);
+  close(tree);
+  close(target);
+  return 0;
+}
+
+static int open_source(const struct op_bind *op) {
+  if (op->tree >= 0) return dup(slot_fd(op->tree));
+  int nofollow = op->flags & MF_SOURCE_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+  return open_tree_(AT_FDCWD, str(op->source), (unsigned)(nofollow | OPEN_TREE_CLONE | (op->recursive ? AT_RECURSIVE : 0)));
+}
+
+int do_bind(const struct op_bind *op) {
+  const char *dest = str(op->dest);
+  int tree = open_source(op);
+  struct stat st;
+  if (tree < 0 || fstat(tree, &st) < 0) return fail(STEP_BIND_SOURCE, str(op->source));
+  int target = make_target(dest, S_ISDIR(st.st_mode) ? WANT_DIRECTORY : WANT_FILE, 0755, op->flags & MF_NOFOLLOW);
+  if (target < 0) return fail(STEP_BIND_TARGET, dest);
+  if (check_procfs(target, op->flags) < 0) return fail(STEP_BIND_PROCFS, dest);
+  if (op->idmap >= 0 && idmap(tree, op->idmap, op->recursive) < 0) return fail(STEP_BIND_IDMAP, dest);
+  /* Before the move where the kernel can (5.12): it is never seen with more rights than it is to have. */
+  int early = set_attributes(tree, op->set, op->clear, 0, false);
+  if (early < 0 && errno != ENOSYS && errno != EINVAL) return fail(STEP_BIND_ATTRIBUTES, dest);
+  if (move_mount_(tree, target) < 0) return fail(STEP_BIND_MOVE, dest);
+  if (early < 0 && set_attributes(tree, op->set, op->clear, 0, false) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
+  if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, true) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
+  if (set_attributes(tree, 0, 0, op->propagation, op->propagation & MS_REC) < 0) return fail(STEP_BIND_PROPAGATION, dest);
+  close(tree);
+  close(target);
+  return 0;
+}
+
+int do_remount(const struct op_remount *op) {
+  int target = open_in_root(str(op->dest), O_PATH, 0);
+  if (target < 0) return fail(STEP_REMOUNT_TARGET, str(op->dest));
+  int rc = set_attributes(target, op->set, op->clear, 0, false);
+  if (rc == 0 && op->data.off) {
+    char path[40];
+    rc = mount(NULL, fd_path(path, target), NULL, MS_REMOUNT, str(op->data));
+  }
+  if (rc < 0) return fail(STEP_REMOUNT_ATTRIBUTES, str(op->dest));
+  close(target);
+  return 0;
+}
+
+int do_root_dir(const struct op_root_dir *op) {
+  int fd = make_target(str(op->dest), WANT_DIRECTORY, (unsigned)op->mode, false);
+  if (fd < 0) return fail(STEP_ROOT_DIR_MKDIR, str(op->dest));
+  close(fd);
+  return 0;
+}
+
+int do_symlink(const struct op_symlink *op) {
+  const char *name;
+  int parent = open_parent(str(op->dest), &name);
+  if (parent < 0) return fail(STEP_SYMLINK_PARENT, str(op->dest));
+  if (op->replace && unlinkat(parent, name, 0) < 0 && errno != ENOENT) return fail(STEP_SYMLINK_UNLINK, str(op->dest));
+  if (symlinkat(str(op->target), parent, name) < 0 && errno != EEXIST) return fail(STEP_SYMLINK_SYMLINK, str(op->dest));
+  close(parent);
+  return 0;
+}
+
+/* In a user namespace the kernel makes no devices: the host's is bound there. */
+static int bind_device(const struct op_device *op) {
+  int tree = open_tree_(AT_FDCWD, str(op->bind), OPEN_TREE_CLONE);
+  if (tree < 0) return fail(STEP_DEVICE_SOURCE, str(op->bind));
+  int target = make_target(str(op->dest), WANT_FILE, 0644, false);
+  if (target < 0) return fail(STEP_DEVICE_TARGET, str(op->dest));
+  if (move_mount_(tree, target) < 0) return fail(STEP_DEVICE_BIND, str(op->dest));
+  close(tree);
+  close(target);
+  return 0;
+}
+
+int do_device(const struct op_device *op) {
+  if (op->bind.off) return bind_device(op);
+  const char *name;
+  int parent = open_parent(str(op->dest), &name);
+  if (parent < 0) return fail(STEP_DEVICE_PARENT, str(op->dest));
+  dev_t dev = makedev((unsigned)op->major, (unsigned)op->minor);
+  mode_t type = (mode_t)op->type;
+  if (mknodat(parent, name, type | (mode_t)op->mode, dev) < 0) {
+    struct stat st;
+    int error = errno;
+    bool same = error == EEXIST && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IFMT) == type &&
+                (type == S_IFIFO || st.st_rdev == dev);
+    close(parent);
+    return same && op->keep ? 0 : fail_errno(STEP_DEVICE_MKNOD, error, str(op->dest));
+  }
+  if (fchownat(parent, name, (uid_t)op->uid, (gid_t)op->gid, AT_SYMLINK_NOFOLLOW) < 0)
+    return fail(STEP_DEVICE_CHOWN, str(op->dest));
+  /* mknod's mode went through no umask (it is 0), but a default ACL may have changed it */
+  close(parent);
+  return 0;
+}
+
+/* Opened while only the host's /dev can be seen; what masks a path is proven to be the real one (CVE-2025-31133). */
+int do_null_device(const struct op_null_device *op) {
+  (void)op;
+  struct stat st;
+  ctx.null = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (ctx.null < 0 || fstat(ctx.null, &st) < 0) return fail(STEP_NULL_DEVICE_OPEN, "/dev/null");
+  if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) return fail_errno(STEP_NULL_DEVICE_IDENTITY, ENODEV, "/dev/null");
+  return 0;
+}
+
+/* One read-only tmpfs for all masked directories: each superblock costs a shrinker (runc#5275). */
+static int empty_directory(void) {
+  static int first = -1;
+  if (first >= 0) return open_tree_(first, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
+  int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+  if (fs < 0 || fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL) < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "1") < 0 ||
+      fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+    return -1;
+  first = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  close(fs);
+  return first < 0 ? -1 : dup(first);
+}
+
+int do_mask(const struct op_mask *op) {
+  int target = open_in_root(str(op->dest), O_PATH, 0);
+  if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : fail(STEP_MASK_OPEN, str(op->dest));
+  struct stat st;
+  if (fstat(target, &st) < 0) return fail(STEP_MASK_OPEN, str(op->dest));
+  bool directory = S_ISDIR(st.st_mode);
+  int tree = directory ? empty_directory() : open_tree_(ctx.null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
+  if (tree < 0) return fail(directory ? STEP_MASK_TMPFS : STEP_MASK_NULL, str(op->dest));
+  if (move_mount_(tree, target) < 0) return fail(STEP_MASK_ATTACH, str(op->dest));
+  close(tree);
+  close(target);
+  return 0;
+}
+
+int do_readonly(const struct op_readonly *op) {
+  int target = open_in_root(str(op->dest), O_PATH, 0);
+  if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : fail(STEP_READONLY_OPEN, str(op->dest));
+  int tree = open_tree_(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+  if (tree < 0) return fail(STEP_READONLY_CLONE, str(op->dest));
+  int early = set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, false);
+  if (move_mount_(tree, target) < 0) return fail(STEP_READONLY_ATTACH, str(op->dest));
+  if (early < 0 && set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, false) < 0) return fail(STEP_READONLY_ATTRIBUTES, str(op->dest));
+  close(tree);
+  close(target);
+  return 0;
+}
+
+enum { PIVOT_ROOT, PIVOT_MOVE, PIVOT_CHROOT };
+
+int do_pivot(const struct op_pivot *op) {
+  int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (old < 0 || fchdir(ctx.root) < 0) return fail(STEP_PIVOT_OPEN, NULL);
+  if (op->mode == PIVOT_ROOT) {
+    if (syscall(SYS_pivot_root, ".", ".") < 0) return fail(STEP_PIVOT_PIVOT_ROOT, NULL);
+    /* The old root now lies on the new one. A slave, so that its unmounting does not reach the host. */
+    if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 || umount2(".", MNT_DETACH) < 0)
+      return fail(STEP_PIVOT_OLD_ROOT, NULL);
+    if (chdir("/") < 0) return fail(STEP_PIVOT_CHDIR, NULL);
+  } else {
+    if (op->mode == PIVOT_MOVE && mount(".", "/", NULL, MS_MOVE, NULL) < 0) return fail(STEP_PIVOT_MOVE, NULL);
+    if (chroot(".") < 0) return fail(STEP_PIVOT_CHROOT, NULL);
+    if (chdir("/") < 0) return fail(STEP_PIVOT_CHDIR, NULL);
+  }
+  close(old);
+  close(ctx.root);
+  ctx.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return ctx.root < 0 ? fail(STEP_PIVOT_OPEN, NULL) : 0;
+}
+
+int do_root_attributes(const struct op_root_attributes *op) {
+  if (op->propagation && mount(NULL, "/", NULL, op->propagation, NULL) < 0) return fail(STEP_ROOT_ATTRIBUTES_PROPAGATION, "/");
+  return set_attributes(ctx.root, op->set, 0, 0, false) < 0 ? fail(STEP_ROOT_ATTRIBUTES_ATTRIBUTES, "/") : 0;
+}

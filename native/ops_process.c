@@ -1,0 +1,301 @@
+/* Making the container's first process, and what the launcher does to it from outside. */
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "init.h"
+
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+#define PROC_SUPER_MAGIC 0x9fa0
+
+struct clone3_args {
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+
+/* Through the FIFO once start let init go on, before that through the channel. */
+static void tell_failure(void) {
+  ctx.failure.kind = REPORT_FAILURE;
+  if (ctx.fifo >= 0) {
+    write_all(ctx.fifo, &ctx.failure, sizeof ctx.failure);
+    return;
+  }
+  struct message m = { .type = MESSAGE_FAILURE, .report = ctx.failure };
+  send_message(ctx.sync, &m, -1);
+}
+
+static _Noreturn void run_init(int sock) {
+  ctx.sync = sock;
+  ctx.list = LIST_INIT;
+  close(ctx.program_fd);
+  for (int i = LAUNCHER_SLOTS; i < SLOTS; i++) set_slot(i, -1);
+  /* Opened before anything of the container can be in the way, and proven to be procfs (CVE-2025-52881). */
+  ctx.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  struct statfs fs;
+  if (ctx.proc < 0 || fstatfs(ctx.proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) {
+    fail_errno(0, ENOENT, "/proc of the host is no procfs");
+    tell_failure();
+    _exit(1);
+  }
+  if (!run_list(LIST_INIT)) tell_failure();
+  _exit(1);
+}
+
+static long clone3(struct clone3_args *args) { return syscall(SYS_clone3, args, sizeof *args); }
+
+/*
+ * A user namespace that is joined must own the namespaces that are new, so it is entered by a process
+ * in between, whose child becomes ours by CLONE_PARENT. That child is born in the cgroup of the one in between.
+ */
+static _Noreturn void run_between(const struct op_clone *op, int sock) {
+  struct message m = { .type = MESSAGE_PID };
+  struct clone3_args args = { .flags = op->flags | CLONE_PARENT };
+  if (setns(slot_fd(op->userns), CLONE_NEWUSER) < 0) fail(STEP_CLONE_SETNS_USER, NULL);
+  else if (op->pidns >= 0 && setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) fail(STEP_CLONE_SETNS_PID, NULL);
+  else {
+    long pid = clone3(&args);
+    if (pid == 0) run_init(sock);
+    if (pid > 0) {
+      m.token = (uint32_t)pid;
+      send_message(sock, &m, -1);
+      _exit(0);
+    }
+    fail(STEP_CLONE_CLONE, NULL);
+  }
+  m.type = MESSAGE_FAILURE;
+  m.report = ctx.failure;
+  send_message(sock, &m, -1);
+  _exit(1);
+}
+
+static int adopt_grandchild(pid_t between) {
+  struct message m;
+  siginfo_t info;
+  if (receive_message(ctx.sync, &m, NULL) <= 0) return fail(STEP_CLONE_CLONE, NULL);
+  waitid(P_PID, (id_t)between, &info, WEXITED);
+  if (m.type == MESSAGE_FAILURE) {
+    ctx.failure = m.report;
+    return -1;
+  }
+  ctx.pid = (pid_t)m.token;
+  ctx.pidfd = pidfd_open_(ctx.pid);
+  return ctx.pidfd < 0 ? fail(STEP_CLONE_CLONE, NULL) : 0;
+}
+
+int do_clone(const struct op_clone *op) {
+  struct clone3_args args = { .flags = op->flags | CLONE_PIDFD, .exit_signal = SIGCHLD };
+  int pidfd = -1, socks[2], cgroup = -1;
+  bool between = op->userns >= 0;
+  if (op->cgroup.off) {
+    cgroup = open(str(op->cgroup), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (cgroup < 0) return fail(STEP_CLONE_CGROUP, str(op->cgroup));
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = (uint64_t)cgroup;
+  }
+  if (op->pidns >= 0 && !between && setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) return fail(STEP_CLONE_SETNS_PID, NULL);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0) return fail(STEP_CLONE_SOCKETPAIR, NULL);
+  args.pidfd = (uintptr_t)&pidfd;
+  if (between) args.flags &= CLONE_PIDFD | CLONE_INTO_CGROUP;
+  long pid = clone3(&args);
+  if (pid == 0) {
+    close(socks[0]);
+    if (cgroup >= 0) close(cgroup);
+    if (between) run_between(op, socks[1]);
+    run_init(socks[1]);
+  }
+  int error = errno;
+  close(socks[1]);
+  if (cgroup >= 0) close(cgroup);
+  if (pid < 0) return fail_errno(STEP_CLONE_CLONE, error, NULL);
+  ctx.sync = socks[0];
+  if (between) {
+    close(pidfd);
+    if (adopt_grandchild((pid_t)pid) < 0) return -1;
+  } else {
+    ctx.pid = (pid_t)pid;
+    ctx.pidfd = pidfd;
+  }
+  return read_start(ctx.pid, &ctx.start, NULL) < 0 ? fail(STEP_CLONE_CLONE, NULL) : 0;
+}
+
+int do_child_write(const struct op_child_write *op) {
+  char path[128] = "/proc/";
+  int n = 6 + put_number(path + 6, (uint64_t)ctx.pid);
+  path[n++] = '/';
+  if (op->file.len > sizeof path - 32) return fail_errno(STEP_CHILD_WRITE_OPEN, ENAMETOOLONG, str(op->file));
+  memcpy(path + n, str(op->file), op->file.len + 1);
+  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return ignored(op->ignore, errno) ? 0 : fail(STEP_CHILD_WRITE_OPEN, path);
+  size_t len;
+  char *text = expand(op->text, &len);
+  ssize_t rc = write(fd, text, len); /* one write: id maps are taken whole or not at all */
+  int error = errno;
+  close(fd);
+  return rc < 0 && !ignored(op->ignore, error) ? fail_errno(STEP_CHILD_WRITE_WRITE, error, path) : 0;
+}
+
+int do_prlimit(const struct op_prlimit *op) {
+  uint64_t limit[2] = { op->soft, op->hard };
+  long rc = syscall(SYS_prlimit64, ctx.pid, (int)op->resource, limit, NULL);
+  return rc < 0 ? fail(STEP_PRLIMIT_PRLIMIT, NULL) : 0;
+}
+
+int do_signal(const struct op_signal *op) {
+  int pidfd = pidfd_open_((pid_t)op->pid);
+  if (pidfd < 0) return ignored(op->ignore, errno) ? 0 : fail(STEP_SIGNAL_OPEN, NULL);
+  uint64_t start;
+  char state = 0;
+  int error = 0;
+  uint32_t step = STEP_SIGNAL_GONE;
+  /* The pidfd is held: if its start time is the one we know, the signal cannot reach another process. */
+  if (read_start((pid_t)op->pid, &start, &state) < 0 || start != op->start || state == 'Z' || state == 'X') error = ESRCH;
+  else if (pidfd_signal(pidfd, (int)op->signal) < 0) {
+    error = errno;
+    step = STEP_SIGNAL_SEND;
+  } else if (op->wait_ms && wait_pidfd(pidfd, (int64_t)op->wait_ms) != 1) {
+    error = ETIMEDOUT;
+    step = STEP_SIGNAL_WAIT;
+  }
+  close(pidfd);
+  return error && !ignored(op->ignore, error) ? fail_errno(step, error, NULL) : 0;
+}
+
+/*
+ * Init is blocked opening the FIFO for writing. It counts as a writer while it is, so an open that does not
+ * wait tells at once whether it is there: EAGAIN from read, or end of file. It then says one byte and becomes
+ * the user's program, which closes the FIFO, or says why it could not.
+ */
+int do_release(const struct op_release *op) {
+  int fd = open(str(op->path), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return fail(STEP_RELEASE_OPEN, str(op->path));
+  char first;
+  ssize_t n = read(fd, &first, 1);
+  if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
+  if (n < 0) {
+    if (errno != EAGAIN) return fail(STEP_RELEASE_READ, str(op->path));
+    fcntl(fd, F_SETFL, 0);
+    do n = read(fd, &first, 1);
+    while (n < 0 && errno == EINTR);
+  }
+  if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
+  struct report r;
+  size_t got = 0;
+  while (got < sizeof r) {
+    n = read(fd, (char *)&r + got, sizeof r - got);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    got += (size_t)n;
+    if (((struct report *)&r)->kind == REPORT_WARNING && got == sizeof r) {
+      warn_or_report(REPORT_WARNING, &r);
+      got = 0;
+    }
+  }
+  close(fd);
+  if (got < sizeof r) return 0;
+  ctx.failure = r;
+  return -1;
+}
+
+int do_post(const struct op_post *op) {
+  struct message m = { .type = MESSAGE_TOKEN, .token = (uint32_t)op->token };
+  if (send_message(ctx.sync, &m, -1) == 0) return 0;
+  if (ctx.list == LIST_INIT) _exit(1);
+  /* Init may have said why before it went. */
+  struct op_await await = { .token = op->token };
+  return do_await(&await);
+}
+
+static int child_died(uint32_t step) {
+  siginfo_t info = { 0 };
+  if (ctx.pidfd >= 0 && waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED | WNOWAIT) == 0 && info.si_code != CLD_EXITED) {
+    fail_errno(step, 0, "signal");
+    ctx.failure.aux = info.si_status;
+    return -1;
+  }
+  return fail_errno(step, 0, NULL);
+}
+
+int do_await(const struct op_await *op) {
+  for (;;) {
+    struct message m;
+    int fd;
+    ssize_t n = receive_message(ctx.sync, &m, &fd);
+    if (n <= 0 && ctx.list == LIST_INIT) _exit(1); /* the launcher is gone: so is the container */
+    if (n <= 0) return n < 0 && errno != ECONNRESET ? fail(STEP_AWAIT_RECEIVE, NULL) : child_died(STEP_AWAIT_DIED);
+    if (m.type == MESSAGE_TOKEN && m.token == op->token) return 0;
+    if (m.type == MESSAGE_FD) ctx.pty = fd;
+    else if (m.type == MESSAGE_WARNING) warn_or_report(REPORT_WARNING, &m.report);
+    else if (m.type == MESSAGE_FAILURE) {
+      ctx.failure = m.report;
+      return -1;
+    }
+  }
+}
+
+int do_subreaper(const struct op_subreaper *op) {
+  (void)op;
+  return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? fail(STEP_SUBREAPER_PRCTL, NULL) : 0;
+}
+
+int do_block_signals(const struct op_block_signals *op) {
+  (void)op;
+  uint64_t all = ~0ull;
+  long rc = syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
+  return rc < 0 ? fail(STEP_BLOCK_SIGNALS_SIGPROCMASK, NULL) : 0;
+}
+
+int do_rlimit(const struct op_rlimit *op) {
+  uint64_t limit[2] = { op->soft, op->hard }, now[2];
+  if (op->hard == UINT64_MAX - 1) { /* keep the hard limit: only the soft one is to be put back */
+    if (syscall(SYS_prlimit64, 0, (int)op->resource, NULL, now) < 0) return fail(STEP_RLIMIT_SETRLIMIT, NULL);
+    limit[1] = now[1];
+    if (limit[0] > limit[1]) limit[0] = limit[1];
+  }
+  long rc = syscall(SYS_prlimit64, 0, (int)op->resource, limit, NULL);
+  return rc < 0 ? fail(STEP_RLIMIT_SETRLIMIT, NULL) : 0;
+}
+
+/* The number was told before the filter was there; the fd is taken from outside, so no call of init needs to pass it. */
+int do_seccomp_listener(const struct op_seccomp_listener *op) {
+  struct message m;
+  for (;;) {
+    ssize_t n = receive_message(ctx.sync, &m, NULL);
+    if (n <= 0) return child_died(STEP_SECCOMP_LISTENER_DIED);
+    if (m.type == MESSAGE_FD) break;
+    if (m.type == MESSAGE_FAILURE) {
+      ctx.failure = m.report;
+      return -1;
+    }
+  }
+  int listener;
+  while ((listener = (int)syscall(SYS_pidfd_getfd, ctx.pidfd, (int)m.token, 0)) < 0) {
+    if (errno != EBADF) return fail(STEP_SECCOMP_LISTENER_GETFD, NULL);
+    if (wait_pidfd(ctx.pidfd, 1) == 1) return child_died(STEP_SECCOMP_LISTENER_DIED);
+  }
+  size_t len;
+  char *text = expand(op->state, &len);
+  struct iovec iov = { text, len };
+  union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
+  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(c), &listener, sizeof(int));
+  ssize_t sent = sendmsg(slot_fd(op->slot), &msg, MSG_NOSIGNAL);
+  int error = errno;
+  close(listener);
+  set_slot(op->slot, -1);
+  return sent < 0 ? fail_errno(STEP_SECCOMP_LISTENER_SEND, error, NULL) : 0;
+}

@@ -1,0 +1,269 @@
+/* The last steps before the user's program: identity, limits, filters, exec. */
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <linux/filter.h>
+#include <grp.h>
+#include <sched.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "init.h"
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
+
+static void mark_one_by_one(unsigned first) {
+  char path[64], buf[1024] __attribute__((aligned(8)));
+  if (proc_self_path(path, sizeof path, "fd") < 0) return;
+  int dir = openat(ctx.proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  long n;
+  while (dir >= 0 && (n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
+    for (long at = 0; at < n;) {
+      struct entry *e = (struct entry *)(buf + at);
+      at += e->reclen;
+      unsigned fd = 0;
+      for (const char *c = e->name; *c >= '0' && *c <= '9'; c++) fd = fd * 10 + (unsigned)(*c - '0');
+      if (fd >= first) fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    }
+  if (dir >= 0) close(dir);
+}
+
+int do_close_fds(const struct op_close_fds *op) {
+  unsigned first = 3 + (unsigned)op->keep;
+  if (syscall(SYS_close_range, first, ~0u, CLOSE_RANGE_CLOEXEC) < 0) { /* the flag is 5.11 */
+    if (errno != EINVAL && errno != ENOSYS) return fail(STEP_CLOSE_FDS_CLOSE_RANGE, NULL);
+    mark_one_by_one(first);
+  }
+  return 0;
+}
+
+int do_umask(const struct op_umask *op) {
+  umask((mode_t)op->mask);
+  return 0;
+}
+
+struct scheduling {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+  uint32_t util_min, util_max;
+};
+
+int do_scheduler(const struct op_scheduler *op) {
+  struct scheduling s = { sizeof s, (uint32_t)op->policy, op->flags, (int32_t)op->nice, (uint32_t)op->priority,
+                          op->runtime, op->deadline, op->period, (uint32_t)op->util_min, (uint32_t)op->util_max };
+  return syscall(SYS_sched_setattr, 0, &s, 0) < 0 ? fail(STEP_SCHEDULER_SCHED_SETATTR, NULL) : 0;
+}
+
+int do_io_priority(const struct op_io_priority *op) {
+  return syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (int)op->value) < 0 ? fail(STEP_IO_PRIORITY_IOPRIO_SET, NULL) : 0;
+}
+
+int do_affinity(const struct op_affinity *op) {
+  return syscall(SYS_sched_setaffinity, 0, (size_t)op->mask.len, str(op->mask)) < 0 ? fail(STEP_AFFINITY_SCHED_SETAFFINITY, NULL) : 0;
+}
+
+int do_memory_policy(const struct op_memory_policy *op) {
+  return syscall(SYS_set_mempolicy, (int)op->mode, op->nodes.len ? str(op->nodes) : NULL, op->bits) < 0
+           ? fail(STEP_MEMORY_POLICY_SET_MEMPOLICY, NULL) : 0;
+}
+
+int do_personality(const struct op_personality *op) {
+  return personality((unsigned long)op->persona) < 0 ? fail(STEP_PERSONALITY_PERSONALITY, NULL) : 0;
+}
+
+/* So that /dev/stdout can be opened again by the user. /dev/null is everybody's. */
+int do_stdio(const struct op_stdio *op) {
+  for (int fd = 0; fd < 3; fd++) {
+    struct stat st;
+    if (fstat(fd, &st) < 0 || st.st_uid == (uid_t)op->uid) continue;
+    if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) continue;
+    if (fchown(fd, (uid_t)op->uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM && errno != EROFS && errno != ENOSYS)
+      return fail(STEP_STDIO_FCHOWN, NULL);
+  }
+  return 0;
+}
+
+/* The home directory of a line "name:password:uid:gid:gecos:home:shell" with that uid. */
+static const char *home_in_line(char *line, uint64_t uid) {
+  char *field[7] = { line };
+  int n = 1;
+  for (char *c = line; *c && n < 7; c++)
+    if (*c == ':') {
+      *c = 0;
+      field[n++] = c + 1;
+    }
+  if (n < 6 || !*field[2]) return NULL;
+  uint64_t value = 0;
+  for (const char *c = field[2]; *c; c++) {
+    if (*c < '0' || *c > '9') return NULL;
+    value = value * 10 + (uint64_t)(*c - '0');
+  }
+  return value == uid ? field[5] : NULL;
+}
+
+/* HOME where the config's env has none. Only the container's own passwd(5), read inside, can tell. */
+int do_home(const struct op_home *op) {
+  static char home[4096 + 6];
+  memcpy(home, "HOME=/", 7);
+  ctx.home = home;
+  int fd = open_in_root("etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+  struct stat st;
+  if (fd < 0) return 0;
+  char buf[8192];
+  size_t have = 0;
+  ssize_t n = 1;
+  bool found = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode);
+  while (!found && (n = read(fd, buf + have, sizeof buf - 1 - have)) >= 0) {
+    have += (size_t)n;
+    buf[have] = 0;
+    char *line = buf;
+    for (char *end; !found && ((end = strchr(line, '\n')) || (n == 0 && *line)); line = end ? end + 1 : line + strlen(line)) {
+      if (end) *end = 0;
+      const char *dir = home_in_line(line, op->uid);
+      if (!dir) continue;
+      found = true;
+      size_t len = strlen(dir);
+      if (len && len < 4096) memcpy(home + 5, dir, len + 1);
+    }
+    if (n == 0) break;
+    have = (size_t)(buf + have - line);
+    if (have >= sizeof buf - 1) have = 0; /* a line longer than the buffer names nobody */
+    memmove(buf, line, have);
+  }
+  close(fd);
+  return 0;
+}
+
+/* getcwd(2) itself: it says "(unreachable)" where the directory is not below the root (CVE-2024-21626). */
+static bool inside_root(void) {
+  char buf[4096];
+  return syscall(SYS_getcwd, buf, sizeof buf) > 0 && buf[0] == '/';
+}
+
+int do_chdir(const struct op_chdir *op) {
+  const char *path = str(op->path);
+  if (op->late && !ctx.late_chdir) return 0;
+  if (op->create) {
+    int fd = make_target(path, WANT_DIRECTORY, 0755, false);
+    if (fd >= 0) close(fd);
+    else if (errno != ENOTDIR && errno != EACCES && errno != EROFS) return fail(STEP_CHDIR_MKDIR, path);
+  }
+  if (chdir(path) < 0) {
+    /* Root may have no access where the user has (NFS, FUSE): tried again as the user. */
+    if (!op->late && (errno == EACCES || errno == EPERM)) {
+      ctx.late_chdir = true;
+      return 0;
+    }
+    return fail(STEP_CHDIR_CHDIR, path);
+  }
+  return inside_root() ? 0 : fail_errno(STEP_CHDIR_OUTSIDE, EPERM, path);
+}
+
+int do_no_new_privileges(const struct op_no_new_privileges *op) {
+  (void)op;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? fail(STEP_NO_NEW_PRIVILEGES_PRCTL, NULL) : 0;
+}
+
+int do_bounding_set(const struct op_bounding_set *op) {
+  for (unsigned cap = 0; cap <= op->last; cap++)
+    if (!(op->mask >> cap & 1) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+      return fail(STEP_BOUNDING_SET_PRCTL, NULL);
+  return 0;
+}
+
+int do_credentials(const struct op_credentials *op) {
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return fail(STEP_CREDENTIALS_KEEPCAPS, NULL);
+  if (op->set_groups && syscall(SYS_setgroups, op->groups.len / 4, str(op->groups)) < 0) return fail(STEP_CREDENTIALS_SETGROUPS, NULL);
+  if (syscall(SYS_setresgid, op->gid, op->gid, op->gid) < 0) return fail(STEP_CREDENTIALS_SETGID, NULL);
+  if (syscall(SYS_setresuid, op->uid, op->uid, op->uid) < 0) return fail(STEP_CREDENTIALS_SETUID, NULL);
+  return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0 ? fail(STEP_CREDENTIALS_KEEPCAPS, NULL) : 0;
+}
+
+int do_capabilities(const struct op_capabilities *op) {
+  struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+  struct __user_cap_data_struct data[2];
+  for (int half = 0; half < 2; half++) {
+    data[half].effective = (uint32_t)(op->effective >> 32 * half);
+    data[half].permitted = (uint32_t)(op->permitted >> 32 * half);
+    data[half].inheritable = (uint32_t)(op->inheritable >> 32 * half);
+  }
+  if (syscall(SYS_capset, &header, data) < 0) return fail(STEP_CAPABILITIES_CAPSET, NULL);
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  for (unsigned cap = 0; cap < 64; cap++)
+    if (op->ambient >> cap & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0) {
+      char number[24];
+      put_number(number, cap);
+      return fail(STEP_CAPABILITIES_AMBIENT, number);
+    }
+  return 0;
+}
+
+/*
+ * The notify fd gets the lowest free number: it is told before the filter is there, since no call after it may
+ * be relied on, and the launcher takes the fd from outside.
+ */
+static void announce_listener(void) {
+  int probe = dup(ctx.sync);
+  if (probe >= 0) close(probe);
+  struct message m = { .type = MESSAGE_FD, .token = (uint32_t)probe };
+  send_message(ctx.sync, &m, -1);
+}
+
+int do_seccomp(const struct op_seccomp *op) {
+  struct sock_fprog program = { .len = (unsigned short)(op->filter.len / 8), .filter = (struct sock_filter *)(uintptr_t)str(op->filter) };
+  if (op->listener) announce_listener();
+  long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned)op->flags, &program);
+  return rc < 0 ? fail(STEP_SECCOMP_LOAD, NULL) : 0;
+}
+
+static bool can_execute(const char *path, int *error) {
+  struct stat st;
+  if (stat(path, &st) < 0) {
+    if (errno == EACCES || *error == 0) *error = errno;
+    return false;
+  }
+  if (S_ISDIR(st.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0) {
+    *error = EACCES;
+    return false;
+  }
+  return true;
+}
+
+int do_lookup(const struct op_lookup *op) {
+  int error = 0;
+  for (uint32_t i = 0; i < op->candidates.count; i++) {
+    const char *path = str(vec(op->candidates)[i]);
+    if (can_execute(path, &error)) {
+      ctx.found = path;
+      return 0;
+    }
+  }
+  return fail_errno(STEP_LOOKUP_ACCESS, error ? error : ENOENT, op->candidates.count == 1 ? str(vec(op->candidates)[0]) : NULL);
+}
+
+/* Blocks until start opens the other end. The FIFO is reached by the O_PATH fd that the launcher left. */
+int do_fifo(const struct op_fifo *op) {
+  char file[32] = "fd/", path[64];
+  put_number(file + 3, (uint64_t)slot_fd(op->slot));
+  if (proc_self_path(path, sizeof path, file) < 0) return fail(STEP_FIFO_OPEN, NULL);
+  int fd;
+  do fd = openat(ctx.proc, path, O_WRONLY | O_CLOEXEC);
+  while (fd < 0 && errno == EINTR);
+  if (fd < 0) return fail(STEP_FIFO_OPEN, NULL);
+  set_slot(op->slot, -1);
+  ctx.fifo = fd;
+  return write_all(fd, "S", 1) < 0 ? fail(STEP_FIFO_WRITE, NULL) : 0;
+}
+
+int do_exec(const struct op_exec *op) {
+  char **argv = list_of(op->argv, 0), **env = list_of(op->env, 1);
+  if (ctx.home) env[op->env.count] = ctx.home;
+  if (!inside_root()) return fail_errno(STEP_EXEC_OUTSIDE, EPERM, NULL);
+  execve(ctx.found, argv, env);
+  return fail(STEP_EXEC_EXECVE, ctx.found);
+}

@@ -1,0 +1,66 @@
+/** Programs for people (one line per op) and for other programs (JSON). Both know of ops only what the table says. */
+
+import { OPS, type Op, PID, START } from "./ops.ts";
+import { symbolic } from "./symbols.ts";
+
+export interface Section {
+  /** Whose ops these are: `launcher`, `init`. */
+  readonly title: string;
+  readonly ops: readonly Op[];
+}
+
+type Value = unknown;
+
+/** One block per section; a line has the op's index, its name, its operands and the part of config.json it came from. */
+export function programText(sections: readonly Section[]): string {
+  return sections.map((section) => `${section.title}:\n${section.ops.map(opLine).join("")}`).join("\n");
+}
+
+function opLine(op: Op, index: number): string {
+  const words = operandsOf(op).flatMap(([name, kind, value]) => operandText(op.op, name, kind, value));
+  if (op.quiet === true) words.push("quiet");
+  if (op.orElse === true) words.push("or-else");
+  const origin = [op.what, op.at].filter((text) => text !== undefined && text !== "");
+  const line = `${String(index).padStart(4)}  ${op.op.padEnd(15)} ${words.join(" ")}`.trimEnd();
+  return `${origin.length === 0 ? line : `${line}  # ${origin.join(" ")}`}\n`;
+}
+
+/** Name, kind and value of each operand, in the table's order. */
+function operandsOf(op: Op): [string, string, Value][] {
+  const values = op as unknown as Readonly<Record<string, Value>>;
+  return Object.entries(OPS[op.op].args).map(([name, kind]) => [name, kind, values[name]]);
+}
+
+function operandText(op: string, name: string, kind: string, value: Value): string[] {
+  if (value === undefined || value === false) return [];
+  if (kind === "bool") return [name];
+  if (kind === "errnos" || kind === "slot") {
+    if (Array.isArray(value) ? value.length === 0 : value === -1) return [];
+    return [`${name}=${String(value)}`];
+  }
+  if (kind === "u64" || kind === "i64") return [`${name}=${symbolic(op, name, BigInt(value as number | bigint))}`];
+  if (kind === "bytes") return [`${name}=<${(value as Uint8Array).length} bytes>`];
+  if (Array.isArray(value)) return [`${name}=[${value.map((item) => quote(String(item))).join(" ")}]`];
+  return [`${name}=${quote(String(value))}`];
+}
+
+/** Bare if it cannot be misread, else as a JSON string; markers are shown as what they will become. */
+function quote(text: string): string {
+  const shown = text.replaceAll(PID, "{pid}").replaceAll(START, "{start}");
+  return /^[^\s"#=[\]\u0000-\u001f]+$/.test(shown) ? shown : JSON.stringify(shown);
+}
+
+/** The same as plain data: 64-bit numbers that a double cannot hold as decimal strings, bytes in base64. */
+export function programJson(sections: readonly Section[]): Record<string, readonly object[]> {
+  return Object.fromEntries(sections.map((section) => [section.title, section.ops.map(opJson)]));
+}
+
+function opJson(op: Op): object {
+  return Object.fromEntries(Object.entries(op).map(([key, value]) => [key, jsonValue(value)]));
+}
+
+function jsonValue(value: Value): Value {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
+  return value;
+}
