@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { area, check } from "./lib/harness.ts";
 import { cgroupMounts } from "./lib/leaks.ts";
+import { startCommand, until } from "./lib/runtime.ts";
 import { dropNamespace, setNamespace, SYSFS, useUserNamespace } from "./lib/spec.ts";
 
 area();
@@ -35,7 +36,7 @@ for (const [type, kind] of KINDS) {
       expect((await c.probe("report")).report.namespaces[kind]).toBe(host(kind));
     });
 
-  if (type !== "mount" && type !== "user")
+  if (type !== "mount" && type !== "user") // these two need more preparation: see below
     check(`a ${type} namespace is joined by path`, async (t) => {
       const first = t.container((spec) => {
         setNamespace(spec, type);
@@ -82,8 +83,7 @@ check("a process joined into a pid namespace sees the other's processes", async 
   const first = t.container();
   await first.up();
   const second = t.container((spec) => {
-    setNamespace(spec, "pid", "");
-    spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== "pid");
+    dropNamespace(spec, "pid");
   });
   setNamespace(second.spec, "pid", `/proc/${await first.pid()}/ns/pid`);
   const result = await second.probe("report", "read=/proc/1/cmdline");
@@ -101,6 +101,19 @@ check("a user namespace is joined by path together with what it owns", async (t)
   const { report } = await second.probe("report");
   expect(report.namespaces.user).toBe(readlinkSync(`/proc/${pid}/ns/user`));
   expect(report.uidMap.map((line) => line.trim().split(/\s+/))).toEqual([["0", "100000", "65536"]]);
+});
+
+check("a mount namespace is joined by path", async (t) => {
+  const holder = startCommand(["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", "echo ready; exec sleep 1000"]);
+  t.cleanup(() => {
+    holder.child.kill("SIGKILL");
+  });
+  await until("the holder", () => readFileSync(holder.stdoutFile, "utf8").includes("ready"));
+  const path = `/proc/${holder.child.pid}/ns/mnt`;
+  const c = t.container((spec) => {
+    setNamespace(spec, "mount", path);
+  });
+  expect((await c.probe("report")).report.namespaces.mnt).toBe(readlinkSync(path));
 });
 
 check("a new network namespace has only a loopback, and it is up", async (t) => {
@@ -180,23 +193,6 @@ check("without a cgroup namespace the container sees its full cgroup path", asyn
   const { report } = await c.probe("report");
   expect(cgroupMounts().length).toBeGreaterThan(0);
   expect(report.cgroup.some((line) => line.endsWith(`/${c.id}`) || line.includes(c.id))).toBe(true);
-});
-
-check("a mount namespace joined by path shows that namespace's mounts", async (t) => {
-  const first = t.container((spec) => {
-    spec.mounts.push({ destination: "/mark", type: "tmpfs", source: "mark" });
-  });
-  await first.up();
-  const pid = await first.pid();
-  const c = t.container((spec) => {
-    setNamespace(spec, "mount", `/proc/${pid}/ns/mnt`);
-    spec.mounts = [];
-    spec.root.path = "/";
-  });
-  // Whether a rootfs of another namespace can be entered is not specified; that nothing is left is.
-  const result = await c.run();
-  expect(typeof result.code).toBe("number");
-  expect(await t.leftNow()).not.toContainEqual(expect.stringContaining("mount:"));
 });
 
 check("an IPC namespace hides the host's and others' message queues", async (t) => {

@@ -58,3 +58,12 @@ export function cgroupVersion(): 1 | 2 {
 export function kernelAtLeast(version: string): boolean {
   return compareVersions(readFileSync("/proc/sys/kernel/osrelease", "utf8"), version) >= 0;
 }
+
+/** True when this process has the capability with number `bit`: machines differ in what their root may do. */
+export function hostHasCapability(bit: number): boolean {
+  const effective = /^CapEff:\t([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+  return (BigInt(`0x${effective}`) >> BigInt(bit)) % 2n === 1n;
+}
+
+/** CAP_SYS_RESOURCE: needed to raise hard limits and to lower oom_score_adj. */
+export const CAP_SYS_RESOURCE = 24;

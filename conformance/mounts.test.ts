@@ -1,0 +1,481 @@
+import { expect } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import type { Container } from "./lib/container.ts";
+import { area, check, type Scope } from "./lib/harness.ts";
+import { cgroupVersion } from "./lib/host.ts";
+import { cgroupMounts } from "./lib/leaks.ts";
+import { mountEntries } from "./lib/probe.ts";
+import { DEVPTS, dropNamespace, type Mount, type Spec, SYSFS, useUserNamespace } from "./lib/spec.ts";
+
+area();
+
+function tmpfs(...options: string[]): Mount {
+  return { destination: "/m", type: "tmpfs", source: "tmpfs", options };
+}
+
+/** A bind of a fresh host directory with a file and a directory in it. */
+function bindOf(c: Container, destination: string, ...options: string[]): Mount {
+  mkdirSync(c.file("source/sub"), { recursive: true });
+  writeFileSync(c.file("source/file"), "from the host\n");
+  return { destination, type: "bind", source: c.file("source"), options };
+}
+
+/** Option in config.json and what /proc/self/mountinfo says with it (and must not say). */
+const FLAGS: readonly (readonly [options: readonly string[], shown: readonly string[], hidden: readonly string[]])[] = [
+  [["ro"], ["ro"], ["rw"]],
+  [["rw"], ["rw"], ["ro"]],
+  [["nosuid"], ["nosuid"], []],
+  [["nosuid", "suid"], [], ["nosuid"]],
+  [["nodev"], ["nodev"], []],
+  [["nodev", "dev"], [], ["nodev"]],
+  [["noexec"], ["noexec"], []],
+  [["noexec", "exec"], [], ["noexec"]],
+  [["noatime"], ["noatime"], ["relatime"]],
+  [["relatime"], ["relatime"], ["noatime"]],
+  [["strictatime"], [], ["relatime", "noatime"]],
+  [["nodiratime"], ["nodiratime"], []],
+  [["nodiratime", "diratime"], [], ["nodiratime"]],
+  [["nosymfollow"], ["nosymfollow"], []],
+  [["nosymfollow", "symfollow"], [], ["nosymfollow"]],
+  [["defaults"], ["rw"], ["nosuid", "nodev", "noexec"]],
+  [["ro", "nosuid", "nodev", "noexec", "noatime"], ["ro", "nosuid", "nodev", "noexec", "noatime"], []],
+];
+
+for (const [options, shown, hidden] of FLAGS) {
+  check(`a tmpfs with options ${options} shows them`, async (t) => {
+    const c = t.container((spec) => {
+      spec.mounts.push(tmpfs(...options));
+    });
+    const entry = (await c.probe("report")).mount("/m");
+    expect(entry?.type).toBe("tmpfs");
+    for (const option of shown) expect(entry?.options).toContain(option);
+    for (const option of hidden) expect(entry?.options).not.toContain(option);
+  });
+
+  check(`a bind mount with options ${options} shows them`, async (t) => {
+    const c = t.container((spec, self) => {
+      spec.mounts.push(bindOf(self, "/m", "bind", ...options));
+    });
+    const entry = (await c.probe("report")).mount("/m");
+    for (const option of shown) expect(entry?.options).toContain(option);
+    for (const option of hidden.filter((name) => name !== "relatime" && name !== "noatime")) expect(entry?.options).not.toContain(option);
+  });
+}
+
+for (const [option, shown] of [["sync", "sync"], ["dirsync", "dirsync"]] as const)
+  check(`a tmpfs with option ${option} shows it`, async (t) => {
+    const c = t.container((spec) => {
+      spec.mounts.push(tmpfs(option));
+    });
+    const entry = (await c.probe("report")).mount("/m");
+    expect([...(entry?.options ?? []), ...(entry?.superOptions ?? [])]).toContain(shown);
+  });
+
+check("options that are no flags are data of the file system: mode, size, uid, gid", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push(tmpfs("mode=1730", "size=1m", "uid=7", "gid=8", "nosuid"));
+  });
+  const result = await c.probe("report", "stat=/m", "statfs=/m");
+  expect(result.stat("stat=/m")).toMatchObject({ mode: 0o1730, uid: 7, gid: 8 });
+  expect(result.of("statfs=/m")).toMatchObject({ type: "1021994", size: 1 << 20 });
+});
+
+const ENFORCED: readonly (readonly [option: string, operation: string, result: string])[] = [
+  ["ro", "creat=/m/new", "EROFS"],
+  ["noexec", "exec=/m/true", "EACCES"],
+  ["nodev", "openr=/m/null", "EACCES"],
+  ["nosymfollow", "openr=/m/link", "ELOOP"],
+];
+for (const [option, operation, result] of ENFORCED)
+  check(`${option} is enforced: ${operation.split("=")[0]} gives ${result}, and works without it`, async (t) => {
+    const prepare = (self: Container, ...options: string[]) => {
+      mkdirSync(self.file("source"));
+      execFileSync("cp", ["/bin/busybox", self.file("source/true")]);
+      execFileSync("mknod", ["-m", "666", self.file("source/null"), "c", "1", "3"]);
+      symlinkSync("true", self.file("source/link"));
+      self.spec.mounts.push({ destination: "/m", type: "bind", source: self.file("source"), options: ["bind", ...options] });
+    };
+    const c = t.container((_, self) => prepare(self, option));
+    expect((await c.probe(operation)).of(operation)).toBe(result);
+    const free = t.container((_, self) => prepare(self));
+    expect((await free.probe(operation)).of(operation)).toBe("OK");
+  });
+
+check("a bind mount shows the host's directory and writes arrive there", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.mounts.push(bindOf(self, "/data", "bind"));
+  });
+  const result = await c.probe("read=/data/file", "creat=/data/made");
+  expect(result.data("/data/file")).toBe("from the host\n");
+  expect(existsSync(c.file("source/made"))).toBe(true);
+});
+
+check("a file is bound onto a file that is made for it", async (t) => {
+  const c = t.container((spec, self) => {
+    writeFileSync(self.file("one"), "single\n");
+    spec.mounts.push({ destination: "/deep/er/file", type: "bind", source: self.file("one"), options: ["rbind", "ro"] });
+  });
+  const result = await c.probe("read=/deep/er/file", "openw=/deep/er/file");
+  expect(result.data("/deep/er/file")).toBe("single\n");
+  expect(result.of("openw=/deep/er/file")).toBe("EROFS");
+});
+
+check("a relative source of a bind is taken from the bundle", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.mounts.push({ ...bindOf(self, "/data", "bind"), source: "source" });
+  });
+  expect((await c.probe("read=/data/file")).data("/data/file")).toBe("from the host\n");
+});
+
+check("type none with option bind is a bind mount", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.mounts.push({ ...bindOf(self, "/data", "rbind"), type: "none" });
+  });
+  expect((await c.probe("read=/data/file")).data("/data/file")).toBe("from the host\n");
+});
+
+check("a bind mount without a type is a bind mount", async (t) => {
+  const c = t.container((spec, self) => {
+    const { type: _, ...mount } = bindOf(self, "/data", "bind");
+    spec.mounts.push(mount);
+  });
+  expect((await c.probe("read=/data/file")).data("/data/file")).toBe("from the host\n");
+});
+
+check("the source of a bind may be a symlink", async (t) => {
+  const c = t.container((spec, self) => {
+    const mount = bindOf(self, "/data", "bind");
+    symlinkSync("source", self.file("alias"));
+    spec.mounts.push({ ...mount, source: self.file("alias") });
+  });
+  expect((await c.probe("read=/data/file")).data("/data/file")).toBe("from the host\n");
+});
+
+check("a missing source is refused by name, and nothing is left", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.mounts.push({ destination: "/data", type: "bind", source: self.file("missing"), options: ["bind"] });
+  });
+  const result = await c.tryCreate();
+  expect(result.code).not.toBe(0);
+  expect(result.stderr).toContain("missing");
+  expect(await t.leftNow()).toEqual([]);
+});
+
+check("a destination is made with mode 0755, for a directory and its parents", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push({ destination: "/new/place/here", type: "tmpfs", source: "tmpfs" });
+  });
+  const result = await c.probe("report", "stat=/new", "stat=/new/place");
+  expect(result.mount("/new/place/here")?.type).toBe("tmpfs");
+  expect(result.stat("stat=/new")).toMatchObject({ type: "dir", mode: 0o755, uid: 0 });
+  expect(result.stat("stat=/new/place").mode).toBe(0o755);
+});
+
+check("mounts are made in the order of config.json, one inside the other", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.mounts.push(tmpfs());
+    spec.mounts.push({ ...bindOf(self, "/m/inner", "bind") });
+    spec.mounts.push({ destination: "/m/inner/sub", type: "tmpfs", source: "tmpfs" });
+  });
+  const result = await c.probe("report", "read=/m/inner/file", "ls=/m");
+  expect(result.data("/m/inner/file")).toBe("from the host\n");
+  expect(result.mount("/m/inner/sub")?.type).toBe("tmpfs");
+  expect(result.of("ls=/m")).toEqual(["inner"]);
+});
+
+check("a later mount on the same destination covers the earlier one", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.mounts.push(tmpfs(), bindOf(self, "/m", "bind"));
+  });
+  expect((await c.probe("read=/m/file")).data("/m/file")).toBe("from the host\n");
+});
+
+function withNestedMount(t: Scope, self: Container): void {
+  bindOf(self, "/m");
+  execFileSync("mount", ["-t", "tmpfs", "tmpfs", self.file("source/sub")]);
+  t.cleanup(() => undefined);
+  writeFileSync(self.file("source/sub/nested"), "");
+}
+
+for (const [option, visible] of [["bind", false], ["rbind", true]] as const)
+  check(`${option} ${visible ? "brings mounts below its source along" : "leaves mounts below its source out"}`, async (t) => {
+    const c = t.container((spec, self) => {
+      withNestedMount(t, self);
+      spec.mounts.push({ destination: "/m", type: "bind", source: self.file("source"), options: [option] });
+    });
+    try {
+      expect((await c.probe("stat=/m/sub/nested", "ls=/m/sub")).of("ls=/m/sub")).toEqual(visible ? ["nested"] : []);
+    } finally {
+      execFileSync("umount", [c.file("source/sub")]);
+    }
+  });
+
+check("ro on an rbind leaves mounts below writable, rro makes them read-only too", async (t) => {
+  for (const [option, result] of [["ro", "OK"], ["rro", "EROFS"]] as const) {
+    const c = t.container((spec, self) => {
+      withNestedMount(t, self);
+      spec.mounts.push({ destination: "/m", type: "bind", source: self.file("source"), options: ["rbind", option] });
+    });
+    try {
+      const results = await c.probe("creat=/m/new", "creat=/m/sub/new");
+      expect([option, results.of("creat=/m/new"), results.of("creat=/m/sub/new")]).toEqual([option, "EROFS", result]);
+    } finally {
+      execFileSync("umount", [c.file("source/sub")]);
+    }
+  }
+});
+
+for (const [option, shown] of [["rnosuid", "nosuid"], ["rnodev", "nodev"], ["rnoexec", "noexec"], ["rnoatime", "noatime"]] as const)
+  check(`${option} applies to mounts below too`, async (t) => {
+    const c = t.container((spec, self) => {
+      withNestedMount(t, self);
+      spec.mounts.push({ destination: "/m", type: "bind", source: self.file("source"), options: ["rbind", option] });
+    });
+    try {
+      const result = await c.probe("report");
+      expect(result.mount("/m")?.options).toContain(shown);
+      expect(result.mount("/m/sub")?.options).toContain(shown);
+    } finally {
+      execFileSync("umount", [c.file("source/sub")]);
+    }
+  });
+
+const PROPAGATION = [
+  ["private", /^$/],
+  ["rprivate", /^$/],
+  ["shared", /^shared:\d+$/],
+  ["rshared", /^shared:\d+$/],
+  ["unbindable", /^unbindable$/],
+  ["runbindable", /^unbindable$/],
+] as const;
+for (const [option, pattern] of PROPAGATION)
+  check(`propagation option ${option} is shown in mountinfo`, async (t) => {
+    const c = t.container((spec, self) => {
+      spec.mounts.push(bindOf(self, "/m", "rbind", option));
+    });
+    expect((await c.probe("report")).mount("/m")?.propagation.join(" ")).toMatch(pattern);
+  });
+
+for (const option of ["slave", "rslave"])
+  check(`${option} lets host mounts come in, and the container's not go out`, async (t) => {
+    const c = t.container((spec, self) => {
+      bindOf(self, "/m");
+      execFileSync("mount", ["--bind", self.file("source"), self.file("source")]);
+      execFileSync("mount", ["--make-shared", self.file("source")]);
+      spec.linux.rootfsPropagation = "rslave";
+      spec.mounts.push({ destination: "/m", type: "bind", source: self.file("source"), options: ["rbind", option] });
+    });
+    try {
+      await c.up();
+      execFileSync("mount", ["-t", "tmpfs", "late", c.file("source/sub")]);
+      const inside = readFileSync(`/proc/${await c.pid()}/mountinfo`, "utf8").trimEnd().split("\n");
+      const entries = mountEntries(inside);
+      expect(entries.find(({ target }) => target === "/m")?.propagation.join(" ")).toMatch(/^master:\d+/);
+      expect(entries.some(({ target }) => target === "/m/sub")).toBe(true);
+    } finally {
+      await c.delete("--force");
+      execFileSync("umount", ["-R", c.file("source")]);
+    }
+  });
+
+check("tmpcopyup fills a tmpfs with what is below it", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push({ destination: "/etc", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "mode=755"] });
+  });
+  const result = await c.probe("report", "read=/etc/passwd", "creat=/etc/new");
+  expect(result.mount("/etc")?.type).toBe("tmpfs");
+  expect(result.data("/etc/passwd")).toStartWith("root:");
+  expect(result.of("creat=/etc/new")).toBe("OK");
+  expect(existsSync(c.inside("etc/new"))).toBe(false);
+});
+
+check("tmpcopyup keeps subdirectories, modes, owners and symlinks", async (t) => {
+  const c = t.container((spec, self) => {
+    mkdirSync(self.inside("src/dir"), { recursive: true });
+    writeFileSync(self.inside("src/dir/file"), "x", { mode: 0o640 });
+    execFileSync("chown", ["12:34", self.inside("src/dir/file")]);
+    symlinkSync("dir/file", self.inside("src/link"));
+    spec.mounts.push({ destination: "/src", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] });
+  });
+  const result = await c.probe("stat=/src/dir/file", "readlink=/src/link");
+  expect(result.stat("stat=/src/dir/file")).toMatchObject({ mode: 0o640, uid: 12, gid: 34 });
+  expect(result.of("readlink=/src/link")).toBe("dir/file");
+});
+
+check("a tmpfs without a mode takes the mode of the directory it covers", async (t) => {
+  const c = t.container((spec, self) => {
+    mkdirSync(self.inside("m"));
+    execFileSync("chmod", ["1770", self.inside("m")]);
+    spec.mounts.push(tmpfs());
+  });
+  expect((await c.probe("stat=/m")).stat("stat=/m").mode).toBe(0o1770);
+});
+
+check("a symlinked destination stays inside the rootfs", async (t) => {
+  const canary = "canary";
+  const c = t.container((spec, self) => {
+    mkdirSync(self.file(canary));
+    symlinkSync(`../../../../../../../../..${self.file(canary)}`, self.inside("link"));
+    symlinkSync("/home", self.inside("homes"));
+    spec.mounts.push({ destination: "/link/made", type: "tmpfs", source: "tmpfs" });
+    spec.mounts.push({ destination: "/homes/app", type: "tmpfs", source: "mark" });
+  });
+  const result = await c.probe("report");
+  expect(result.mount("/home/app")?.source).toBe("mark");
+  expect(readdirSync(c.file(canary))).toEqual([]);
+});
+
+check("a destination with .. stays inside the rootfs", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push({ destination: "/home/../../../../m", type: "tmpfs", source: "mark" });
+  });
+  expect((await c.probe("report")).mount("/m")?.source).toBe("mark");
+});
+
+check("a relative destination is taken from the root", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push({ destination: "relative/place", type: "tmpfs", source: "mark" });
+  });
+  expect((await c.probe("report")).mount("/relative/place")?.source).toBe("mark");
+});
+
+check("/proc shows the processes of the container only", async (t) => {
+  const result = await t.container().probe("ls=/proc", "readlink=/proc/self");
+  expect((result.of("ls=/proc") as string[]).filter((name) => /^\d+$/.test(name))).toEqual(["1"]);
+  expect(result.of("readlink=/proc/self")).toBe("1");
+});
+
+check("sysfs, mqueue, shm and devpts can be mounted with the usual options", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push(DEVPTS, SYSFS);
+    spec.mounts.push({ destination: "/dev/shm", type: "tmpfs", source: "shm", options: ["nosuid", "noexec", "nodev", "mode=1777", "size=1m"] });
+    spec.mounts.push({ destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] });
+  });
+  const result = await c.probe("report", "creat=/dev/shm/x", "creat=/sys/x", "stat=/dev/pts/ptmx", "stat=/dev/shm");
+  expect([result.mount("/dev/pts")?.type, result.mount("/sys")?.type, result.mount("/dev/mqueue")?.type]).toEqual(["devpts", "sysfs", "mqueue"]);
+  expect(result.mount("/sys")?.options).toContain("ro");
+  expect(result.of("creat=/dev/shm/x")).toBe("OK");
+  expect(result.stat("stat=/dev/shm").mode).toBe(0o1777);
+  expect(result.stat("stat=/dev/pts/ptmx")).toMatchObject({ type: "c", major: 5, minor: 2, mode: 0o666 });
+});
+
+check("devpts with newinstance does not show the host's terminals", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push(DEVPTS);
+  });
+  expect((await c.probe("ls=/dev/pts")).of("ls=/dev/pts")).toEqual(["ptmx"]);
+});
+
+function withCgroupMount(spec: Spec, ...options: string[]): void {
+  spec.mounts.push(SYSFS);
+  spec.mounts.push({ destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "noexec", "nodev", "relatime", ...options] });
+}
+
+/** Directory names of the host's v1 hierarchies below /sys/fs/cgroup. */
+function hierarchies(): readonly string[] {
+  return cgroupMounts().filter(({ type, target }) => type === "cgroup" && target.startsWith("/sys/fs/cgroup/")).map(({ target }) => target.slice(15));
+}
+
+for (const namespaced of [true, false])
+  check(`type cgroup shows the container's own cgroup ${namespaced ? "as root of a cgroup namespace" : "in the host's cgroup namespace"}`, async (t) => {
+    const c = t.container((spec) => {
+      if (!namespaced) dropNamespace(spec, "cgroup");
+      withCgroupMount(spec, "ro");
+    });
+    const file = cgroupVersion() === 2 ? "/sys/fs/cgroup/cgroup.procs" : "/sys/fs/cgroup/pids/cgroup.procs";
+    const result = await c.probe("report", `read=${file}`, `openw=${file}`);
+    expect(result.data(file).trim()).toBe("1");
+    expect(result.of(`openw=${file}`)).toBe("EROFS");
+    if (cgroupVersion() === 2) expect(result.mount("/sys/fs/cgroup")?.type).toBe("cgroup2");
+    else for (const name of hierarchies()) expect({ name, type: result.mount(`/sys/fs/cgroup/${name}`)?.type }).toEqual({ name, type: "cgroup" });
+  });
+
+check("type cgroup without ro can be written by the container's root", async (t) => {
+  const c = t.container((spec) => {
+    withCgroupMount(spec);
+  });
+  const directory = cgroupVersion() === 2 ? "/sys/fs/cgroup/mine" : "/sys/fs/cgroup/pids/mine";
+  const result = await c.probe(`mkdir=${directory}`, `rmdir=${directory}`);
+  expect([result.of(`mkdir=${directory}`), result.of(`rmdir=${directory}`)]).toEqual(["OK", "OK"]);
+});
+
+check("cgroups that the container has made below its own are removed with it", async (t) => {
+  const c = t.container((spec) => {
+    withCgroupMount(spec);
+  });
+  const base = cgroupVersion() === 2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
+  const result = await c.probe(`mkdir=${base}/a`, `mkdir=${base}/a/b`, `mkdir=${base}/c`);
+  expect(result.of(`mkdir=${base}/a/b`)).toBe("OK");
+  expect(await t.leftNow()).toEqual([]);
+});
+
+check("mounts work in a user namespace: proc, sysfs, tmpfs, devpts, mqueue and binds", async (t) => {
+  const c = t.container((spec, self) => {
+    useUserNamespace(spec);
+    spec.mounts.push(DEVPTS, SYSFS, tmpfs("size=1m"), bindOf(self, "/data", "rbind", "ro"));
+    spec.mounts.push({ destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] });
+  });
+  mkdirSync(c.inside("m"));
+  mkdirSync(c.inside("data"));
+  const result = await c.probe("report", "read=/data/file", "creat=/m/x", "openw=/data/file");
+  expect(result.data("/data/file")).toBe("from the host\n");
+  expect(result.of("creat=/m/x")).toBe("OK");
+  expect(result.of("openw=/data/file")).not.toBe("OK");
+});
+
+check("a bind mount in a user namespace keeps the locked flags of its source", async (t) => {
+  const c = t.container((spec, self) => {
+    useUserNamespace(spec);
+    spec.mounts.push(bindOf(self, "/m", "rbind", "ro"));
+    execFileSync("mount", ["-t", "tmpfs", "-o", "nosuid,nodev,noexec,mode=755", "tmpfs", self.file("source")]);
+  });
+  mkdirSync(c.inside("m"));
+  try {
+    expect((await c.probe("report")).mount("/m")?.options).toContain("noexec");
+  } finally {
+    execFileSync("umount", [c.file("source")]);
+  }
+});
+
+check("a bind onto a file through a directory that is a file is refused and leaves nothing", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push({ destination: "/etc/passwd/x", type: "tmpfs", source: "tmpfs" });
+  });
+  expect((await c.tryCreate()).code).not.toBe(0);
+  expect(await t.leftNow()).toEqual([]);
+});
+
+check("a directory bound onto a file is refused and leaves nothing", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.mounts.push(bindOf(self, "/etc/passwd", "bind"));
+  });
+  expect((await c.tryCreate()).code).not.toBe(0);
+  expect(await t.leftNow()).toEqual([]);
+});
+
+check("an unknown file system type is refused by name", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push({ destination: "/m", type: "nosuchfs", source: "x" });
+  });
+  const result = await c.tryCreate();
+  expect(result.code).not.toBe(0);
+  expect(result.stderr).toContain("nosuchfs");
+});
+
+check("a hundred mounts are made", async (t) => {
+  const c = t.container((spec, self) => {
+    for (let i = 0; i < 100; i++) spec.mounts.push(bindOf(self, `/many/${i}`, "bind", "ro"));
+  });
+  const result = await c.probe("report");
+  expect(mountEntries(result.report.mounts).filter(({ target }) => target.startsWith("/many/"))).toHaveLength(100);
+});
+
+check("no mount of the container shows in the host's mount table", async (t) => {
+  const c = t.container((spec) => {
+    spec.mounts.push(tmpfs());
+  });
+  await c.up();
+  expect((await t.leftNow()).filter((line) => line.startsWith("mount"))).toEqual([]);
+  expect(statSync(c.rootfs).isDirectory()).toBe(true);
+});
