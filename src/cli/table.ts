@@ -1,0 +1,224 @@
+/**
+ * The command line as data: every verb with its arguments and flags. The fast parser (parse.ts), the help and
+ * the shell completion (help.ts, through yargs) all read this one table.
+ *
+ * A table is text, and only the entry of the verb in hand is parsed: objects for 150 flags would be made at
+ * every start. Line 1 of an entry: the summary. Line 2: the positional arguments, `[X]` optional, `X…` everything
+ * that follows, verbatim; `[-- X…]` only after `--`. Then one flag per line, `-s, --name VALUE  text`: no VALUE means a boolean, `N` an
+ * integer, `VALUE…` a flag that may be repeated.
+ */
+
+export type FlagKind = "bool" | "string" | "int" | "list";
+
+export interface FlagSpec {
+  readonly name: string;
+  /** One letter. */
+  readonly short: string | undefined;
+  readonly kind: FlagKind;
+  /** Placeholder shown in help. */
+  readonly value: string | undefined;
+  readonly text: string;
+}
+
+export interface VerbSpec {
+  readonly name: string;
+  readonly summary: string;
+  /** As shown in usage: `ID [SIGNAL]`. */
+  readonly usage: string;
+  /** Number of positional arguments, at least and at most. */
+  readonly min: number;
+  readonly max: number;
+  /** Where the words of another command begin, among which no flag is ours: after the first argument, or after `--`. */
+  readonly rest: "after-first" | "after-dashes" | "none";
+  readonly flags: readonly FlagSpec[];
+}
+
+const GLOBALS = `the options before the verb
+
+--root DIR  directory for the state of containers (default: /run/tsrunc, or $XDG_RUNTIME_DIR/tsrunc without root)
+--log FILE  write log lines to FILE instead of stderr
+--log-format FORMAT  text or json (default: text)
+--debug  log at debug level
+--systemd-cgroup  let systemd manage the cgroups; cgroupsPath is slice:prefix:name then
+--rootless MODE  auto, true or false: ignore cgroup permission errors (default: auto)
+--cgroup-manager NAME  cgroupfs, systemd or disabled (default: cgroupfs)
+-v, --version  print the version
+-h, --help  show help`;
+
+const BUNDLE = "-b, --bundle DIR  the bundle: a directory with config.json and a root filesystem (default: .)\n";
+const CREATE = `${BUNDLE}--console-socket PATH  send the master of the terminal to this AF_UNIX socket
+--pidfd-socket PATH  send a pidfd of the container's first process to this AF_UNIX socket
+--pid-file FILE  write the pid of the container's first process to FILE
+--no-pivot  use MS_MOVE and chroot instead of pivot_root (for a rootfs on a ramdisk)
+--no-new-keyring  keep the caller's session keyring
+--preserve-fds N  pass N descriptors, from 3 upwards, to the container`;
+const RUN = `-d, --detach  return when the container runs
+--keep  do not delete the container when it has ended
+--no-subreaper  do not become the reaper of orphans`;
+const CRIU = `--image-path DIR  directory for the image files
+--work-path DIR  directory for logs and temporary files
+--tcp-established  allow open TCP connections
+--ext-unix-sk  allow external unix sockets
+--shell-job  allow shell jobs
+--lazy-pages  use userfaultfd for lazy restore
+--file-locks  allow file locks
+--manage-cgroups-mode MODE  soft, full, strict or ignore
+--empty-ns NAME…  leave this namespace empty
+--auto-dedup  remove what is twice in the images`;
+
+const TABLE = {
+  create: `create a container: everything is set up, the program does not run yet
+ID
+${CREATE}`,
+  start: `run the program of a created container
+ID`,
+  run: `create and start a container, wait for it and delete it
+ID
+${CREATE}
+${RUN}`,
+  state: `print the state of a container as JSON
+ID`,
+  kill: `send a signal (default: TERM) to a container
+ID [SIGNAL]
+-a, --all  to all of its processes`,
+  delete: `delete a stopped container and what it holds
+ID
+-f, --force  kill it first; no error if there is none`,
+  exec: `run another process in a container
+ID CMD…
+--console-socket PATH  send the master of the terminal to this AF_UNIX socket
+--pidfd-socket PATH  send a pidfd of the process to this AF_UNIX socket
+--cwd DIR  working directory inside the container
+-e, --env NAME=VALUE…  add to the environment
+-t, --tty  with a terminal
+-u, --user UID[:GID]  run as this user
+-g, --additional-gids GID…  add a group
+-p, --process FILE  take the process (JSON, as in config.json) from FILE
+-d, --detach  return when the process runs
+--pid-file FILE  write the pid to FILE
+--process-label LABEL  SELinux label
+--apparmor PROFILE  AppArmor profile
+--no-new-privs  forbid the process to gain privileges
+-c, --cap NAME…  add a capability
+--preserve-fds N  pass N descriptors, from 3 upwards
+--cgroup [CTRL:]PATH…  run in this sub-cgroup of the container's
+--ignore-paused  even if the container is paused`,
+  list: `list the containers of a root directory
+
+-f, --format FORMAT  table or json (default: table)
+-q, --quiet  only the ids`,
+  ps: `show the processes of a container
+ID [PS-OPTION…]
+-f, --format FORMAT  table or json (default: table)`,
+  events: `print statistics and out-of-memory events, one JSON line each
+ID
+--interval DURATION  time between statistics, such as 5s (default: 5s)
+--stats  statistics once, then exit`,
+  update: `change the limits of a container
+ID
+-r, --resources FILE  take all limits (JSON, as linux.resources) from FILE, - for stdin
+--blkio-weight N  weight of block I/O, 10 to 1000
+--cpu-period N  CFS period in microseconds
+--cpu-quota N  CPU time per period in microseconds, -1 for no limit
+--cpu-burst N  CPU time that may be saved up, in microseconds
+--cpu-share N  relative CPU weight
+--cpu-rt-period N  real-time period in microseconds
+--cpu-rt-runtime N  real-time CPU time per period in microseconds
+--cpuset-cpus LIST  CPUs that may be used, such as 0-2,7
+--cpuset-mems LIST  memory nodes that may be used
+--cpu-idle N  1: run only when nothing else wants to
+--memory BYTES  memory limit; K, M, G may follow, -1 for no limit
+--memory-reservation BYTES  memory that is reclaimed last
+--memory-swap BYTES  limit of memory and swap together
+--pids-limit N  limit of tasks, -1 for no limit
+--l3-cache-schema TEXT  Intel RDT: cache schema
+--mem-bw-schema TEXT  Intel RDT: memory bandwidth schema`,
+  spec: `write a config.json
+[-- CMD…]
+${BUNDLE}--rootless  for a user without root
+--rootfs DIR  path of the root filesystem (default: rootfs)
+--hostname NAME  host name in the container
+--tty  with a terminal (default: true)
+--cpus NUMBER  CPUs' worth of time, such as 1.5
+--memory BYTES  memory limit; K, M, G may follow
+--pids N  limit of tasks
+--env NAME=VALUE…  add to the environment
+--mount SRC:DST[:OPTS]…  add a bind mount
+--readonly  root filesystem read-only (default: true)`,
+  features: `print what this runtime supports as JSON
+`,
+  plan: `print the program that a bundle compiles to; nothing is done
+[ID]
+${CREATE}
+-f, --format FORMAT  text or json (default: text)`,
+  pause: `suspend all processes of a container
+ID`,
+  resume: `let a paused container continue
+ID`,
+  checkpoint: `save the state of a running container to disk
+ID
+${CRIU}
+--parent-path DIR  directory of an earlier pre-dump
+--leave-running  let the container run on
+--tcp-skip-in-flight  leave out TCP connections that are being made
+--link-remap  allow files that have been unlinked
+--status-fd N  write a byte here when the page server is ready
+--page-server ADDR:PORT  send the pages there
+--pre-dump  save only the memory, the container runs on`,
+  restore: `start a container from a checkpoint
+ID
+${BUNDLE}${CRIU}
+${RUN}
+--console-socket PATH  send the master of the terminal to this AF_UNIX socket
+--pid-file FILE  write the pid of the container's first process to FILE
+--no-pivot  use MS_MOVE and chroot instead of pivot_root
+--lsm-profile TYPE:NAME  LSM profile for the restored processes
+--lsm-mount-context CONTEXT  LSM mount context`,
+  seccomp: `look into the seccomp filter of a bundle: disasm, explain, stats
+ACTION [ARG…]`,
+  completion: `print a completion script for bash
+`,
+} as const;
+
+export type VerbName = keyof typeof TABLE;
+
+/** Names of all verbs, in the order of the table. */
+export function verbNames(): VerbName[] {
+  return Object.keys(TABLE) as VerbName[];
+}
+
+export function isVerb(name: string): name is VerbName {
+  return Object.hasOwn(TABLE, name);
+}
+
+export function verbSpec(name: VerbName): VerbSpec {
+  return parseEntry(name, TABLE[name]);
+}
+
+/** The global options, as an entry without arguments. */
+export function globalSpec(): VerbSpec {
+  return parseEntry("", GLOBALS);
+}
+
+function parseEntry(name: string, entry: string): VerbSpec {
+  const [summary = "", usage = "", ...lines] = entry.split("\n");
+  const words = usage.split(" ").filter((word) => word !== "" && !word.startsWith("[--"));
+  const open = usage.includes("…");
+  return {
+    name,
+    summary,
+    usage,
+    min: words.filter((word) => !word.startsWith("[") && !word.includes("…")).length,
+    max: open ? Number.POSITIVE_INFINITY : words.length,
+    rest: usage.startsWith("[--") ? "after-dashes" : open ? "after-first" : "none",
+    flags: lines.filter((line) => line !== "").map(parseFlag),
+  };
+}
+
+function parseFlag(line: string): FlagSpec {
+  const gap = line.indexOf("  ");
+  const short = line.charAt(1) === "-" ? undefined : line.charAt(1);
+  const [name = "", value] = line.slice(short === undefined ? 2 : 6, gap).split(" ");
+  const kind = value === undefined ? "bool" : value.endsWith("…") ? "list" : value === "N" ? "int" : "string";
+  return { name, short, kind, value: value?.replace("…", ""), text: line.slice(gap + 2) };
+}

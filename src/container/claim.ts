@@ -1,0 +1,108 @@
+/** Taking an id for a new container, also from a create that died. */
+
+import * as fs from "node:fs";
+import * as path from "node:path";
+import process from "node:process";
+import { TsruncError } from "../errors.ts";
+import {
+  CONFIG_FILE,
+  containerDirectory,
+  ioError,
+  isStale,
+  recordIn,
+  refuseForeign,
+  STATE_FILE,
+  type StateRecord,
+  stateText,
+  TEMPORARY,
+} from "./store.ts";
+
+export interface Claim {
+  readonly root: string;
+  /** The first record: pid 0, and `creator` set. */
+  readonly record: StateRecord;
+  /** Text of the bundle's config.json. */
+  readonly config: string;
+  /**
+   * The id was taken by what an earlier create left half-made: frees what its record names (cgroup, processes).
+   * The record is undefined when there was no valid one.
+   */
+  readonly onStale?: (record: StateRecord | undefined) => void;
+}
+
+/**
+ * Makes the container's directory, taking over a stale one.
+ *
+ * @returns its path
+ * @throws TsruncError `exists` when there is a container with that id, `usage`, `io`
+ */
+export function claimContainer(claim: Claim): string {
+  const directory = containerDirectory(claim.root, claim.record.id);
+  makeRoot(claim.root);
+  const temporary = makeTemporary(claim.root);
+  try {
+    fs.writeFileSync(path.join(temporary, STATE_FILE), stateText(claim.record), { mode: 0o600 });
+    fs.writeFileSync(path.join(temporary, CONFIG_FILE), claim.config, { mode: 0o600 });
+    renameOver(temporary, directory, claim);
+  } catch (error) {
+    fs.rmSync(temporary, { recursive: true, force: true });
+    throw error instanceof TsruncError ? error : ioError("create", directory, error);
+  }
+  return directory;
+}
+
+/** A directory that {@link sweepRoot} can tell to be ours and whether its maker lives. */
+function makeTemporary(root: string): string {
+  try {
+    return fs.mkdtempSync(path.join(root, `${TEMPORARY}${process.pid}.`));
+  } catch (error) {
+    throw ioError("create a directory in", root, error);
+  }
+}
+
+function renameOver(temporary: string, directory: string, claim: Claim): void {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      // Fails on a directory that has entries, and replaces an empty one (rename(2)).
+      fs.renameSync(temporary, directory);
+      return;
+    } catch (error) {
+      const errno = (error as NodeJS.ErrnoException).code;
+      if ((errno !== "ENOTEMPTY" && errno !== "EEXIST") || attempt === 3) throw error;
+      takeAway(directory, temporary, claim);
+    }
+  }
+}
+
+/** Moves a stale directory aside and removes it. @throws TsruncError `exists` unless it is stale */
+function takeAway(directory: string, temporary: string, claim: Claim): void {
+  const { id } = claim.record;
+  const exists = new TsruncError("exists", `container with given ID already exists: \`${id}\``);
+  const found = recordIn(directory, id);
+  if (!isStale(found)) throw exists;
+  if (found === undefined) refuseForeign(directory);
+  const aside = `${temporary}.stale`;
+  try {
+    fs.renameSync(directory, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  // Between the look and the move another create may have done the same and put its own in this place.
+  const record = recordIn(aside, id);
+  if (!isStale(record)) {
+    fs.renameSync(aside, directory);
+    throw exists;
+  }
+  claim.onStale?.(record);
+  fs.rmSync(aside, { recursive: true, force: true });
+}
+
+/** Makes the root directory, for its owner only. @throws TsruncError `io` */
+function makeRoot(root: string): void {
+  try {
+    fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw ioError("create root directory", root, error);
+  }
+}

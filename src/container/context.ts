@@ -1,0 +1,74 @@
+/** What every verb needs to know about the call it is part of. */
+
+import * as fs from "node:fs";
+import * as path from "node:path";
+import process from "node:process";
+import type { CgroupManager } from "../cgroups/types.ts";
+import { TsruncError } from "../errors.ts";
+
+export interface Logger {
+  warn(message: string): void;
+  debug(message: string): void;
+}
+
+export interface Context {
+  /** Absolute path of the directory that holds the state of containers. It may not exist yet. */
+  readonly root: string;
+  /** Whether the caller named {@link root}. A named root that does not exist is an error for reading verbs. */
+  readonly rootGiven: boolean;
+  /** Where warnings and debug lines go; errors are thrown, and logged by the outermost caller. */
+  readonly log: Logger;
+  /** The log file, for tsrunc-init, which logs on its own after it has taken over. */
+  readonly logPath?: string;
+  readonly logFormat: "text" | "json";
+  readonly debug: boolean;
+  /** What `--rootless` says; absent: find out ({@link isRootless}). */
+  readonly rootless?: boolean;
+  readonly cgroupManager: CgroupManager;
+  /** The name we were started under. */
+  readonly programName: string;
+  /** Soft RLIMIT_NOFILE of the caller, where the front part of the executable passed it on. */
+  readonly nofile?: number;
+  /** Descriptor of the sealed tsrunc-init, where the front part of the executable made one. */
+  readonly initFd?: number;
+}
+
+/**
+ * Whether errors of the cgroup file system for want of permission are to be passed over: by `--rootless`,
+ * else when we are not root or only root of a user namespace.
+ */
+export function isRootless(context: Context): boolean {
+  return context.rootless ?? (geteuid() !== 0 || inUserNamespace());
+}
+
+/**
+ * Directory for state when none was named: `/run/tsrunc`, or `$XDG_RUNTIME_DIR/tsrunc` without root.
+ * Root of a user namespace made by a rootless engine counts as being without root.
+ */
+export function defaultRoot(env: Readonly<Record<string, string | undefined>>): string {
+  const runtimeDir = env.XDG_RUNTIME_DIR;
+  if (runtimeDir !== undefined && runtimeDir !== "" && (geteuid() !== 0 || inUserNamespace())) {
+    return path.join(runtimeDir, "tsrunc");
+  }
+  return "/run/tsrunc";
+}
+
+/** @throws TsruncError `usage` for a root that is `/`: its entries are not ours. */
+export function resolveRoot(given: string): string {
+  const root = path.resolve(given);
+  if (root === "/") throw new TsruncError("usage", "flag `--root`: the root directory of the system cannot hold state");
+  return root;
+}
+
+function geteuid(): number {
+  return process.geteuid?.() ?? 0;
+}
+
+function inUserNamespace(): boolean {
+  try {
+    // The initial user namespace maps all ids onto themselves: "0 0 4294967295" (user_namespaces(7)).
+    return fs.readFileSync("/proc/self/uid_map", "latin1").trim().split(/\s+/).join(" ") !== "0 0 4294967295";
+  } catch {
+    return false;
+  }
+}

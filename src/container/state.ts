@@ -1,0 +1,53 @@
+/** The state of a container: what it is doing, and the state JSON of the runtime-spec (runtime.md, "State"). */
+
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { isAlive } from "./proc.ts";
+import { containerDirectory, EXEC_FIFO, loadState, type StateRecord } from "./store.ts";
+
+export type Status = "creating" | "created" | "running" | "paused" | "stopped";
+
+/** The state JSON, with what runc adds to it: rootfs, created, owner. */
+export interface OciState {
+  readonly ociVersion: string;
+  readonly id: string;
+  /** 0 when stopped. */
+  readonly pid: number;
+  readonly status: Status;
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly created: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly owner: string;
+}
+
+/** Asks src/cgroups whether the container's cgroup is frozen. */
+export type FrozenCheck = (record: StateRecord) => boolean;
+
+/** What the container is doing now. */
+export function containerStatus(root: string, record: StateRecord, isFrozen: FrozenCheck): Status {
+  if (record.creator !== undefined && isAlive(record.creator)) return "creating";
+  if (!isAlive(record)) return "stopped";
+  if (fs.existsSync(path.join(containerDirectory(root, record.id), EXEC_FIFO))) return "created";
+  return isFrozen(record) ? "paused" : "running";
+}
+
+export function ociState(record: StateRecord, status: Status): OciState {
+  return {
+    ociVersion: record.ociVersion,
+    id: record.id,
+    pid: status === "stopped" ? 0 : record.pid,
+    status,
+    bundle: record.bundle,
+    rootfs: record.rootfs,
+    created: record.created,
+    ...(record.annotations === undefined ? {} : { annotations: record.annotations }),
+    owner: record.owner,
+  };
+}
+
+/** The state of one container. @throws TsruncError `not-found`, `usage`, `io` */
+export function readState(root: string, id: string, isFrozen: FrozenCheck): OciState {
+  const record = loadState(root, id);
+  return ociState(record, containerStatus(root, record, isFrozen));
+}

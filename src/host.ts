@@ -1,0 +1,61 @@
+/**
+ * What the executable's front part (tsrunc-init, before it starts the engine) tells about the process. It
+ * travels in argv[0], behind the byte 0x1f, since the environment belongs to the caller:
+ * `runc\x1fnofile=1024;init=5;cwd=deleted`.
+ */
+
+import process from "node:process";
+
+export interface HostInfo {
+  /** The name we were started under: users and engines see it in usage and `--version`. */
+  readonly programName: string;
+  /** Soft RLIMIT_NOFILE that the caller had; the engine raises its own. */
+  readonly nofile?: number;
+  /** Descriptor of the sealed memfd that holds tsrunc-init. */
+  readonly initFd?: number;
+  /** The working directory had been deleted when the process started; it is now `/`. */
+  readonly cwdDeleted: boolean;
+}
+
+const SEPARATOR = "\u001f";
+const DEFAULT_NAME = "tsrunc";
+
+/** Reads `process.argv0`; under Node (whose argv[0] is `node`) the name is `tsrunc`. */
+export function hostInfo(): HostInfo {
+  return parseArgv0(process.argv0, process.versions.bun !== undefined && isStandalone());
+}
+
+/** In a standalone executable the script lives in a virtual directory; run as `bun src/cli/main.ts` it does not. */
+function isStandalone(): boolean {
+  return (process.argv[1] ?? "").startsWith("/$bunfs/");
+}
+
+/** The pure part of {@link hostInfo}. */
+export function parseArgv0(argv0: string, standalone: boolean): HostInfo {
+  const cut = argv0.indexOf(SEPARATOR);
+  const path = cut < 0 ? argv0 : argv0.slice(0, cut);
+  const base = path.slice(path.lastIndexOf("/") + 1);
+  const programName = base === "" || (cut < 0 && !standalone) ? DEFAULT_NAME : base;
+  let nofile: number | undefined;
+  let initFd: number | undefined;
+  let cwdDeleted = false;
+  if (cut >= 0) {
+    for (const pair of argv0.slice(cut + 1).split(";")) {
+      const [key, value] = pair.split("=");
+      if (key === "nofile") nofile = wholeNumber(value);
+      else if (key === "init") initFd = wholeNumber(value);
+      else if (key === "cwd") cwdDeleted = value === "deleted";
+    }
+  }
+  return {
+    programName,
+    cwdDeleted,
+    ...(nofile === undefined ? {} : { nofile }),
+    ...(initFd === undefined ? {} : { initFd }),
+  };
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  const value = text === undefined || text === "" ? Number.NaN : Number(text);
+  return Number.isInteger(value) && value >= 0 ? value : undefined;
+}
