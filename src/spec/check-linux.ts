@@ -1,0 +1,67 @@
+/** Checks of the remaining parts of `linux`. */
+import { listProblem, parseList } from "./lists.ts";
+import { pointer, show } from "./pointer.ts";
+import type { Report } from "./report.ts";
+import { error, warn } from "./report.ts";
+import type { IntelRdt, MemoryPolicy, Spec } from "./types.ts";
+
+export function checkCgroupsPath(spec: Spec, report: Report): void {
+  const path = spec.linux?.cgroupsPath ?? "";
+  if (path.split(/[/:]/).includes("..")) {
+    error(report, "/linux/cgroupsPath", `expected a path without \`..\`, found ${show(path)}`);
+  }
+  if (path.includes("\n")) error(report, "/linux/cgroupsPath", "expected a path without line breaks");
+}
+
+export function checkIntelRdt(spec: Spec, report: Report): void {
+  const rdt: IntelRdt = spec.linux?.intelRdt ?? {};
+  const at = "/linux/intelRdt";
+  const { closID = "" } = rdt;
+  if (closID === "." || closID === ".." || (closID !== "/" && /[/\n]/.test(closID))) {
+    error(report, `${at}/closID`, `expected \`/\` or the name of a directory, found ${show(closID)}`);
+  }
+  if (rdt.l3CacheSchema?.includes("\n")) error(report, `${at}/l3CacheSchema`, "expected one line");
+  const { memBwSchema = "" } = rdt;
+  if (memBwSchema !== "" && (!memBwSchema.startsWith("MB:") || memBwSchema.includes("\n"))) {
+    error(report, `${at}/memBwSchema`, `expected one line that starts with \`MB:\`, found ${show(memBwSchema)}`);
+  }
+  for (const [index, line] of (rdt.schemata ?? []).entries()) {
+    if (line.includes("\n")) error(report, `${at}/schemata/${index}`, "expected one line");
+  }
+}
+
+/** set_mempolicy(2). */
+export function checkMemoryPolicy(spec: Spec, report: Report): void {
+  const policy: MemoryPolicy | undefined = spec.linux?.memoryPolicy;
+  if (policy === undefined) return;
+  const { mode, nodes = "", flags = [] } = policy;
+  const problem = listProblem(nodes);
+  if (problem !== undefined) {
+    error(report, "/linux/memoryPolicy/nodes", `expected a list of memory nodes: ${problem}`);
+  } else {
+    const isEmpty = parseList(nodes).length === 0;
+    if ((mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL") && !isEmpty) {
+      error(report, "/linux/memoryPolicy/nodes", `expected none with \`${mode}\`, found ${show(nodes)}`);
+    }
+    if (isEmpty && mode !== "MPOL_DEFAULT" && mode !== "MPOL_LOCAL" && mode !== "MPOL_PREFERRED") {
+      error(report, "/linux/memoryPolicy/nodes", `\`${mode}\` needs at least one node, found none`);
+    }
+  }
+  if (flags.includes("MPOL_F_STATIC_NODES") && flags.includes("MPOL_F_RELATIVE_NODES")) {
+    const message = "`MPOL_F_STATIC_NODES` and `MPOL_F_RELATIVE_NODES` exclude each other";
+    error(report, "/linux/memoryPolicy/flags", message);
+  }
+}
+
+export function checkPersonality(spec: Spec, report: Report): void {
+  const flags = spec.linux?.personality?.flags ?? [];
+  if (flags.length > 0) {
+    warn(report, "/linux/personality/flags", "ignored: the specification has no flags of a personality yet");
+  }
+}
+
+export function checkAnnotations(spec: Spec, report: Report): void {
+  if ("" in (spec.annotations ?? {})) {
+    error(report, `/annotations${pointer("")}`, "expected a name, found an empty one");
+  }
+}

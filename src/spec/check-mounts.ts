@@ -1,0 +1,116 @@
+/** Checks of the root, mounts, hooks, devices and of the paths that are masked or made read-only. */
+import { checkMappings, findNamespace } from "./check-namespaces.ts";
+import { pointer, show } from "./pointer.ts";
+import type { Report } from "./report.ts";
+import { error, warn } from "./report.ts";
+import type { Device, Hook, Mount, Spec } from "./types.ts";
+
+export function checkRoot(spec: Spec, report: Report): void {
+  if (spec.root === undefined) error(report, "/root", "is required, but missing");
+}
+
+export function checkMounts(spec: Spec, report: Report): void {
+  for (const [index, mount] of (spec.mounts ?? []).entries()) {
+    const at = pointer("mounts", index);
+    if (!mount.destination.startsWith("/")) {
+      const message = `relative destination ${show(mount.destination)} is deprecated and taken as \`/${mount.destination}\``;
+      warn(report, `${at}/destination`, message);
+    }
+    checkSource(mount, at, report);
+    checkIdMap(spec, mount, at, report);
+  }
+}
+
+/** config.md: a mount is a bind mount if it has one of the options; runc and Docker also say so with the type. */
+export function isBindMount(mount: Mount): boolean {
+  return mount.type === "bind" || hasOption(mount, "bind") || hasOption(mount, "rbind");
+}
+
+function hasOption(mount: Mount, name: string): boolean {
+  return mount.options?.includes(name) ?? false;
+}
+
+function checkSource(mount: Mount, at: string, report: Report): void {
+  if (hasOption(mount, "remount")) return;
+  if (isBindMount(mount)) {
+    if ((mount.source ?? "") === "") error(report, `${at}/source`, "a bind mount needs a source, found none");
+  } else if ((mount.type ?? "") === "") {
+    error(report, `${at}/type`, "a mount that is no bind mount needs a type, found none");
+  }
+}
+
+function checkIdMap(spec: Spec, mount: Mount, at: string, report: Report): void {
+  const { uidMappings = [], gidMappings = [] } = mount;
+  checkMappings(uidMappings, `${at}/uidMappings`, report);
+  checkMappings(gidMappings, `${at}/gidMappings`, report);
+  if (uidMappings.length > 0 && gidMappings.length === 0) {
+    error(report, `${at}/gidMappings`, "is required with `uidMappings`, but missing");
+  }
+  if (gidMappings.length > 0 && uidMappings.length === 0) {
+    error(report, `${at}/uidMappings`, "is required with `gidMappings`, but missing");
+  }
+  const asksForMap = hasOption(mount, "idmap") || hasOption(mount, "ridmap");
+  const hasMap = uidMappings.length > 0 || gidMappings.length > 0;
+  if (asksForMap && !hasMap && findNamespace(spec, "user") === undefined) {
+    error(report, `${at}/options`, "`idmap` needs `uidMappings` and `gidMappings`, or a `user` namespace");
+  }
+}
+
+export function checkHooks(spec: Spec, report: Report): void {
+  for (const [name, hooks] of Object.entries(spec.hooks ?? {})) {
+    // An unknown field may hold anything.
+    if (!HOOK_NAMES.has(name)) continue;
+    for (const [index, hook] of (hooks as readonly Hook[]).entries()) {
+      if (!hook.path.startsWith("/")) {
+        error(report, pointer("hooks", name, index, "path"), `expected an absolute path, found ${show(hook.path)}`);
+      }
+    }
+  }
+}
+
+const HOOK_NAMES: ReadonlySet<string> = new Set([
+  "prestart",
+  "createRuntime",
+  "createContainer",
+  "startContainer",
+  "poststart",
+  "poststop",
+]);
+
+export function checkDevices(spec: Spec, report: Report): void {
+  const byPath = new Map<string, string>();
+  for (const [index, device] of (spec.linux?.devices ?? []).entries()) {
+    const at = pointer("linux", "devices", index);
+    if (!device.path.startsWith("/")) {
+      error(report, `${at}/path`, `expected an absolute path, found ${show(device.path)}`);
+    }
+    checkDeviceNumbers(device, at, report);
+    const node = `${device.type === "u" ? "c" : device.type} ${device.major}:${device.minor}`;
+    if ((byPath.get(device.path) ?? node) !== node) {
+      error(report, `${at}/path`, `${show(device.path)} is listed before as another device`);
+    }
+    byPath.set(device.path, node);
+  }
+}
+
+function checkDeviceNumbers(device: Device, at: string, report: Report): void {
+  if (device.type === "p") return;
+  for (const part of ["major", "minor"] as const) {
+    if (device[part] === undefined)
+      error(report, `${at}/${part}`, `is required for type \`${device.type}\`, but missing`);
+  }
+}
+
+export function checkRestrictedPaths(spec: Spec, report: Report): void {
+  for (const name of ["maskedPaths", "readonlyPaths"] as const) {
+    const paths = spec.linux?.[name] ?? [];
+    if (paths.length > 0 && findNamespace(spec, "mount") === undefined) {
+      error(report, pointer("linux", name), "needs a `mount` namespace, found none");
+    }
+    for (const [index, path] of paths.entries()) {
+      if (!path.startsWith("/")) {
+        error(report, pointer("linux", name, index), `expected an absolute path, found ${show(path)}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,131 @@
+/** Checks of namespaces and of what only makes sense with one: id maps, time offsets, host names, network devices. */
+import { pointer, show } from "./pointer.ts";
+import type { Report } from "./report.ts";
+import { error, warn } from "./report.ts";
+import type { IDMapping, Namespace, NamespaceType, Spec } from "./types.ts";
+
+/** The namespace of a type, if the container has one of its own or joins one. */
+export function findNamespace(spec: Spec, type: NamespaceType): Namespace | undefined {
+  return spec.linux?.namespaces?.find((namespace) => namespace.type === type);
+}
+
+/** True when the namespace is to be made, not joined. */
+function isNew(namespace: Namespace | undefined): boolean {
+  return namespace !== undefined && (namespace.path ?? "") === "";
+}
+
+export function checkNamespaces(spec: Spec, report: Report): void {
+  const seen = new Set<string>();
+  for (const [index, { type, path = "" }] of (spec.linux?.namespaces ?? []).entries()) {
+    const at = pointer("linux", "namespaces", index);
+    if (seen.has(type)) error(report, `${at}/type`, `namespace \`${type}\` is listed twice`);
+    seen.add(type);
+    if (path !== "" && !path.startsWith("/")) {
+      error(report, `${at}/path`, `expected an absolute path, found ${show(path)}`);
+    }
+  }
+}
+
+export function checkUserNamespace(spec: Spec, report: Report): void {
+  const namespace = findNamespace(spec, "user");
+  for (const name of ["uidMappings", "gidMappings"] as const) {
+    const mappings = spec.linux?.[name] ?? [];
+    const at = pointer("linux", name);
+    if (mappings.length === 0) {
+      if (isNew(namespace)) error(report, at, "a new `user` namespace needs at least one mapping, found none");
+      continue;
+    }
+    if (namespace === undefined) error(report, at, "mappings need a `user` namespace, found none");
+    // runc compares them with those of the namespace; they can have no effect.
+    else if (!isNew(namespace))
+      warn(report, at, "ignored: the `user` namespace that is joined has mappings of its own");
+    checkMappings(mappings, at, report);
+  }
+  if (isNew(namespace)) checkUserIsMapped(spec, report);
+}
+
+/** user_namespaces(7): no id twice on either side; at most 340 lines since Linux 4.15. */
+export function checkMappings(mappings: readonly IDMapping[], at: string, report: Report): void {
+  if (mappings.length > 340) error(report, at, `expected at most 340 entries, found ${mappings.length}`);
+  for (const [index, mapping] of mappings.entries()) {
+    for (const side of ["containerID", "hostID"] as const) {
+      const end = mapping[side] + mapping.size;
+      if (end > 2 ** 32) error(report, `${at}/${index}/size`, `${side} + size is above 4294967296`);
+      const other = mappings.findIndex((that, at) => {
+        return at < index && that[side] < end && mapping[side] < that[side] + that.size;
+      });
+      if (other >= 0) error(report, `${at}/${index}/${side}`, `overlaps with entry ${other}`);
+    }
+  }
+}
+
+function checkUserIsMapped(spec: Spec, report: Report): void {
+  const user = spec.process?.user;
+  const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
+  if (user === undefined || uidMappings.length === 0 || gidMappings.length === 0) return;
+  checkIdIsMapped(user.uid, uidMappings, "/process/user/uid", "uid", report);
+  checkIdIsMapped(user.gid, gidMappings, "/process/user/gid", "gid", report);
+  for (const [index, gid] of (user.additionalGids ?? []).entries()) {
+    checkIdIsMapped(gid, gidMappings, `/process/user/additionalGids/${index}`, "gid", report);
+  }
+}
+
+function checkIdIsMapped(id: number, mappings: readonly IDMapping[], at: string, kind: string, report: Report): void {
+  const isMapped = mappings.some(({ containerID, size }) => id >= containerID && id < containerID + size);
+  if (!isMapped) error(report, at, `\`${id}\` is not mapped by \`linux.${kind}Mappings\``);
+}
+
+export function checkTimeOffsets(spec: Spec, report: Report): void {
+  const clocks = Object.keys(spec.linux?.timeOffsets ?? {});
+  if (clocks.length === 0) return;
+  const namespace = findNamespace(spec, "time");
+  if (namespace === undefined) error(report, "/linux/timeOffsets", "offsets need a `time` namespace, found none");
+  else if (!isNew(namespace)) {
+    error(report, "/linux/timeOffsets", "a `time` namespace that is joined cannot get other offsets");
+  }
+  for (const clock of clocks) {
+    if (clock !== "monotonic" && clock !== "boottime") {
+      error(report, pointer("linux", "timeOffsets", clock), "expected one of `monotonic`, `boottime`");
+    }
+  }
+}
+
+export function checkHostNames(spec: Spec, report: Report): void {
+  for (const name of ["hostname", "domainname"] as const) {
+    const value = spec[name] ?? "";
+    if (value === "") continue;
+    if (findNamespace(spec, "uts") === undefined) error(report, `/${name}`, "needs a `uts` namespace, found none");
+    const length = Buffer.byteLength(value);
+    if (length > 64) error(report, `/${name}`, `expected at most 64 bytes, found ${length}`); // __NEW_UTS_LEN
+  }
+}
+
+export function checkNetDevices(spec: Spec, report: Report): void {
+  const devices = Object.entries(spec.linux?.netDevices ?? {});
+  if (devices.length === 0) return;
+  if (findNamespace(spec, "network") === undefined) {
+    error(report, "/linux/netDevices", "needs a `network` namespace, found none");
+  }
+  const names = new Set<string>();
+  for (const [hostName, { name = "" }] of devices) {
+    const at = pointer("linux", "netDevices", hostName);
+    const hostProblem = deviceNameProblem(hostName);
+    if (hostProblem !== undefined) error(report, at, hostProblem);
+    // One `%d` is a template that the kernel fills in (dev_alloc_name).
+    const problem = name === "" ? undefined : deviceNameProblem(name.replace("%d", ""), name);
+    if (problem !== undefined) error(report, `${at}/name`, problem);
+    const inside = name === "" ? hostName : name;
+    if (names.has(inside) && !inside.includes("%d")) {
+      error(report, name === "" ? at : `${at}/name`, `two devices get the name ${show(inside)}`);
+    }
+    names.add(inside);
+  }
+}
+
+/** dev_valid_name() of net/core/dev.c, and no `%`, which dev_alloc_name() takes for a template. */
+function deviceNameProblem(bare: string, shown: string = bare): string | undefined {
+  const isName = /^[^/:%\s]*$/.test(bare) && shown !== "" && shown !== "." && shown !== "..";
+  return isName && Buffer.byteLength(shown) <= 15
+    ? undefined
+    : `expected a device name of at most 15 bytes without \`/\`, \`:\`, \`%\` and blanks, found ${show(shown)}`;
+}
