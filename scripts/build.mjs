@@ -1,0 +1,115 @@
+/**
+ * Builds everything: `node scripts/build.mjs [--only step,step]`.
+ * Plain Node ≥ 20 with nothing installed but what npm brought.
+ */
+import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import { compileExecutable } from "./executable.mjs";
+import { buildFront } from "./front.mjs";
+import {
+  BuildError,
+  filesIn,
+  findBun,
+  findStaticCompiler,
+  isStale,
+  kernelHeaderFlags,
+  ROOT,
+  run,
+  showSize,
+  versionDefines,
+} from "./tools.mjs";
+
+const CLI = "src/cli/main.ts";
+const LIBRARY = "src/index.ts";
+const INIT = "dist/native/tsrunc-init";
+
+const STEPS = { generate, native, front, executable, node, library };
+
+function generate() {
+  run("node", ["scripts/generate-validators.mjs"]);
+  run(findBun(), ["scripts/generate-ops.ts"]);
+}
+
+function native() {
+  const sources = filesIn("native", ".c");
+  const inputs = [...sources, ...filesIn("native", ".h"), ...filesIn("src/generated", ".h")];
+  if (!isStale(join(ROOT, INIT), inputs)) return;
+  mkdirSync(join(ROOT, "dist/native"), { recursive: true });
+  const compiler = findStaticCompiler();
+  const flags =
+    "-std=c11 -D_GNU_SOURCE -Os -static -fno-pie -no-pie -Wall -Wextra -Werror -Isrc/generated -Inative".split(" ");
+  const lean = "-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -Wl,--gc-sections -s".split(" ");
+  const made = `${INIT}.new`;
+  run(compiler, [...flags, ...lean, ...kernelHeaderFlags(compiler), "-o", made, ...sources]);
+  renameSync(join(ROOT, made), join(ROOT, INIT));
+  console.log(`  ${INIT}: ${showSize(join(ROOT, INIT))} (${compiler})`);
+}
+
+function front() {
+  buildFront(join(ROOT, "dist/native/front.bin"));
+}
+
+function executable() {
+  const out = join(ROOT, "dist/tsrunc");
+  compileExecutable({
+    entry: join(ROOT, CLI),
+    out,
+    front: join(ROOT, "dist/native/front.bin"),
+    init: join(ROOT, INIT),
+  });
+  console.log(`  dist/tsrunc: ${showSize(out)}`);
+}
+
+/** The command line for Node, in one file: resolving a hundred modules would double Node's start. */
+function node() {
+  const out = join(ROOT, "dist/cli.js");
+  run(findBun(), [
+    ...["build", "--target", "node", "--format", "esm", "--minify-syntax", "--minify-whitespace", "--keep-names"],
+    ...versionDefines(),
+    ...["--external", "koffi", "--external", "bun:ffi", "--outfile", out, join(ROOT, CLI)],
+  ]);
+  chmodSync(out, 0o755);
+}
+
+function library() {
+  rmSync(join(ROOT, "dist/lib"), { recursive: true, force: true });
+  run("node", ["node_modules/typescript/bin/tsc", "-p", "scripts/tsconfig.lib.json"]);
+  mkdirSync(join(ROOT, "dist/lib/generated"), { recursive: true });
+  for (const file of filesIn("src/generated", ".js", ".d.ts")) {
+    copyFileSync(file, join(ROOT, "dist/lib/generated", basename(file)));
+  }
+}
+
+/** While a part of the project is not there, the rest can be built: an explicit `--only` insists. */
+function missing(step) {
+  const needs = { executable: CLI, node: CLI, library: LIBRARY, native: "native/main.c" }[step];
+  return needs !== undefined && !existsSync(join(ROOT, needs)) ? needs : undefined;
+}
+
+function chosenSteps() {
+  const { values } = parseArgs({ options: { only: { type: "string" } } });
+  if (values.only === undefined) return Object.keys(STEPS).filter((step) => missing(step) === undefined);
+  const chosen = values.only.split(",");
+  const unknown = chosen.find((step) => !(step in STEPS));
+  if (unknown !== undefined) {
+    throw new BuildError(`unknown step \`${unknown}\`; the steps are ${Object.keys(STEPS).join(", ")}`);
+  }
+  return chosen;
+}
+
+function build() {
+  for (const step of chosenSteps()) {
+    const start = performance.now();
+    STEPS[step]();
+    console.log(`${step}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  }
+}
+
+try {
+  build();
+} catch (error) {
+  if (!(error instanceof BuildError)) throw error;
+  console.error(`build: ${error.message}`);
+  process.exitCode = 1;
+}

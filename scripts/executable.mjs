@@ -1,0 +1,47 @@
+/** Makes the standalone executable: Bun's compile, then our front in front of its entry point. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, renameSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { injectFront } from "./inject-front.mjs";
+import { BuildError, findBun, versionDefines } from "./tools.mjs";
+
+/**
+ * A Bun executable would otherwise read these from the current directory, which for a runtime is a bundle
+ * that somebody else wrote: `preload` of a bunfig.toml runs code.
+ */
+const NO_AUTOLOAD = ["dotenv", "bunfig", "tsconfig", "package-json"].map((file) => `--no-compile-autoload-${file}`);
+
+/**
+ * CommonJS starts 1 ms earlier than a module (measured), but knows no import.meta, which yargs asks for its
+ * location: it gets the virtual one.
+ */
+const COMMON_JS = [
+  "--format=cjs",
+  ...["--define", `import.meta.url="file:///$bunfs/root/tsrunc"`],
+  ...["--define", "import.meta.resolve=undefined"],
+];
+
+/** Bun ends with status 0 when it cannot make bytecode, and the executable then fails or starts 9 ms later. */
+function runBun(args) {
+  const result = spawnSync(findBun(), args, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+  if (result.status === 0 && !/error/i.test(result.stderr)) return;
+  throw new BuildError(`bun build: ${result.stderr.trim() || `status ${result.status}`}`);
+}
+
+/**
+ * Compiles `entry` to `out`. With `front` and `init` (paths of the flat front code and of tsrunc-init), both are put
+ * into the executable.
+ */
+export function compileExecutable({ entry, out, front, init }) {
+  // Bun keeps the name it was given inside the file, so it is made under its final name, elsewhere.
+  const folder = mkdtempSync(join(dirname(out), ".build-"));
+  const made = join(folder, basename(out));
+  try {
+    const flags = ["--compile", "--minify", "--bytecode", ...COMMON_JS, ...NO_AUTOLOAD, ...versionDefines()];
+    runBun(["build", ...flags, "--external", "koffi", "--outfile", made, entry]);
+    if (front !== undefined) injectFront({ executable: made, front, init });
+    renameSync(made, out);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { execFileSync, type SpawnSyncOptions, spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+const FIXTURES = join(import.meta.dir, "fixtures");
+let dir = "";
+let probe = "";
+
+/** Compiles fixtures/probe.ts as build.mjs compiles the command line, with fixtures/init.c for tsrunc-init. */
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "tsrunc-front-"));
+  probe = join(dir, "probe");
+  execFileSync("cc", ["-static", "-o", join(dir, "init"), join(FIXTURES, "init.c")]);
+  execFileSync("cc", ["-o", join(dir, "start"), join(FIXTURES, "start.c")]);
+  inNode(`buildFront("${dir}/front.bin");
+    compileExecutable({ entry: "${FIXTURES}/probe.ts", out: "${probe}", front: "${dir}/front.bin", init: "${dir}/init" });`);
+}, 60_000);
+
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+function inNode(script: string): string {
+  const imports = ["executable", "front", "inject-front", "tools"]
+    .map((name) => `import * as ${name.replace("-", "")} from "${ROOT}/scripts/${name}.mjs";`)
+    .join("");
+  const names = "const { compileExecutable } = executable, { buildFront } = front, { injectFront } = injectfront;";
+  const result = spawnSync("node", ["--input-type=module", "-e", imports + names + script], { encoding: "utf8" });
+  if (result.status !== 0) throw new Error(result.stderr);
+  return result.stdout;
+}
+
+interface Seen {
+  readonly argv0: string;
+  readonly args: readonly string[];
+  readonly execArgv: readonly string[];
+  readonly cwd: string;
+  readonly env: readonly string[];
+  readonly init: string;
+  readonly writeToInit: string;
+  readonly writeToReopenedInit: string;
+  readonly truncateInit: string;
+}
+
+function runProbe(
+  args: readonly string[] = [],
+  options: SpawnSyncOptions = {},
+): { seen: Seen; rest: string; status: number } {
+  const result = spawnSync(probe, args, { env: {}, ...options, encoding: "utf8" });
+  const [first = "", ...rest] = result.stdout.split("\n");
+  expect(result.stderr).toBe("");
+  return { seen: JSON.parse(first), rest: rest.join("\n"), status: result.status ?? -1 };
+}
+
+test("the name, the limit on open files and the descriptor of tsrunc-init arrive in argv[0]", () => {
+  const { seen } = runProbe(["a", "--b"], { argv0: "runc" });
+  const soft = execFileSync("sh", ["-c", "ulimit -Sn"], { encoding: "utf8" }).trim();
+  expect(seen.argv0).toBe(`runc\u001fnofile=${soft === "unlimited" ? "18446744073709551615" : soft};init=40`);
+  expect(seen.args).toEqual(["a", "--b"]);
+});
+
+test("tsrunc-init is in a sealed memfd that nobody can change", () => {
+  const { seen } = runProbe();
+  expect(seen.init).toBe("/memfd:tsrunc-init (deleted)");
+  expect([seen.writeToInit, seen.writeToReopenedInit, seen.truncateInit]).toEqual(["EPERM", "EPERM", "EPERM"]);
+});
+
+test("the process can become the embedded tsrunc-init", () => {
+  const { rest, status } = runProbe(["--exec"]);
+  expect(rest).toBe("init runs as the-init, 1 argument\n");
+  expect(status).toBe(7);
+});
+
+const preload = () => {
+  const file = join(dir, "preload.js");
+  writeFileSync(file, 'console.log("preloaded")');
+  return file;
+};
+
+test.each([
+  ["BUN_OPTIONS", () => `--preload=${preload()}`],
+  ["BUN_BE_BUN", () => "1"],
+  ["BUN_INSPECT", () => "127.0.0.1:0?break=1"],
+  ["BUN_INSPECT_PRELOAD", preload],
+  ["BUN_INSPECT_CONNECT_TO", () => "/nonexistent"],
+  ["BUN_JSC_dumpOptions", () => "1"],
+  ["BUN_BYTECODE_ORDER_OUT", () => join(dir, "planted-output")],
+  ["NODE_OPTIONS", () => `--require=${preload()}`],
+  ["NODE_CHANNEL_FD", () => "1"],
+  ["JSC_useJIT", () => "0"],
+  ["MIMALLOC_VERBOSE", () => "1"],
+  ["mimalloc_verbose", () => "1"],
+])("the engine does not see %s", (name, value) => {
+  const { seen } = runProbe([], { env: { FIRST: "1", [name]: value(), LAST: "2" }, cwd: dir });
+  expect(seen.env.filter((entry) => entry !== "NODE_NO_WARNINGS=1").sort()).toEqual(["FIRST=1", "LAST=2"]);
+  expect(seen.execArgv).toEqual([]);
+  expect(() => statSync(join(dir, "planted-output"))).toThrow("ENOENT");
+});
+
+test("files of the current directory that configure Bun do nothing", () => {
+  const planted = join(dir, "planted");
+  mkdirSync(join(planted, "node_modules/fs"), { recursive: true });
+  const bad = 'console.log("planted code ran")';
+  writeFileSync(join(planted, "evil.js"), bad);
+  writeFileSync(join(planted, "node_modules/fs/index.js"), bad);
+  writeFileSync(join(planted, ".env"), "PLANTED=1\n");
+  writeFileSync(join(planted, "bunfig.toml"), 'preload = ["./evil.js"]\n[run]\npreload = ["./evil.js"]\n');
+  writeFileSync(
+    join(planted, "tsconfig.json"),
+    '{"compilerOptions":{"paths":{"node:fs":["./evil.js"],"fs":["./evil.js"]}}}',
+  );
+  writeFileSync(join(planted, "package.json"), '{"type":"commonjs","imports":{"#x":"./evil.js"},"main":"./evil.js"}');
+  const { seen, rest } = runProbe([], { cwd: planted, env: { HOME: planted } });
+  expect(seen.env).toEqual([`HOME=${planted}`]);
+  expect(rest).toBe("");
+});
+
+test("a deleted working directory becomes / and is told", () => {
+  const script = `mkdir "$0/gone" && cd "$0/gone" && rmdir "$0/gone" && exec "$1"`;
+  const seen: Seen = JSON.parse(execFileSync("sh", ["-c", script, dir, probe], { encoding: "utf8" }));
+  expect(seen.argv0).toEndWith(";cwd=deleted");
+  expect(seen.cwd).toBe("/");
+});
+
+test("descriptors from 3 on stay free for --preserve-fds, also when stdio is closed", () => {
+  const output = join(dir, "out.json");
+  execFileSync("sh", ["-c", `exec "$0" 3>"$1" 0<&- 2>&- >"$1.main"`, probe, output]);
+  const seen: Seen = JSON.parse(readFileSync(`${output}.main`, "utf8"));
+  expect(seen.argv0).toEndWith("init=40");
+  expect(seen.init).toBe("/memfd:tsrunc-init (deleted)");
+  expect(spawnSync("sh", ["-c", `exec "$0" <&- >&- 2>&-`, probe]).status).toBe(0);
+});
+
+test("a limit on open files below the wanted descriptor still gives one", () => {
+  const output = spawnSync("sh", ["-c", `ulimit -n 30; exec "$0" --exec`, probe], { encoding: "utf8" }).stdout;
+  expect(output).toContain("nofile=30;init=3");
+  expect(output).toEndWith("init runs as the-init, 1 argument\n");
+});
+
+test("an environment of two thousand variables keeps the ones that are the caller's", () => {
+  const many = Array.from(
+    { length: 2000 },
+    (_, i) => [i % 2 === 0 ? `BUN_${i}` : `KEEP_${i}`, "x".repeat(400)] as const,
+  );
+  const { seen } = runProbe([], { env: Object.fromEntries(many) });
+  expect(seen.env.filter((entry) => entry.startsWith("KEEP_"))).toHaveLength(1000);
+  expect(seen.env.filter((entry) => entry.startsWith("BUN_"))).toEqual([]);
+});
+
+test("an empty argument list is no crash", () => {
+  const result = spawnSync(join(dir, "start"), [probe, "noargs"], { env: {}, encoding: "utf8" });
+  expect(result.stderr).toBe("");
+  expect(JSON.parse(result.stdout).argv0).toStartWith("\u001fnofile=");
+});
+
+test("without /proc there is one line and status 1", () => {
+  const result = spawnSync(join(dir, "start"), [probe, "noproc"], { encoding: "utf8" });
+  expect(result).toMatchObject({ stdout: "", stderr: "tsrunc: /proc is not mounted\n", status: 1 });
+});
+
+test("the build fails clearly where an executable is not laid out as expected", () => {
+  const inject = (file: string) => () =>
+    inNode(`injectFront({ executable: "${file}", front: "${dir}/front.bin", init: "${dir}/init" });`);
+  const text = join(dir, "text");
+  writeFileSync(text, "x".repeat(100));
+  expect(inject(text)).toThrow("not laid out as expected: no ELF file");
+  const twice = join(dir, "twice");
+  copyFileSync(probe, twice);
+  expect(inject(twice)).toThrow("not laid out as expected: 0 PT_NOTE program headers");
+});
