@@ -1,0 +1,150 @@
+import { TsruncError } from "../errors.ts";
+import type { DeviceRule } from "../spec/types.ts";
+import type { DeviceNode } from "./types.ts";
+
+export const READ = 2;
+export const WRITE = 4;
+/** Values as in struct bpf_cgroup_dev_ctx. */
+export const MKNOD = 1;
+export const ALL = READ | WRITE | MKNOD;
+
+/** A rule for one kind of device; -1 is every number. */
+export interface PlainRule {
+  readonly allow: boolean;
+  readonly type: "b" | "c";
+  readonly major: number;
+  readonly minor: number;
+  /** A sum of {@link READ}, {@link WRITE} and {@link MKNOD}. */
+  readonly access: number;
+  /** JSON pointer. */
+  readonly at?: string;
+}
+
+/** What holds where no rule matches, and the rules, of which a later one wins over an earlier one. */
+export interface DevicePolicy {
+  readonly allow: boolean;
+  readonly rules: readonly PlainRule[];
+}
+
+/**
+ * What every container may do: make any node, use the devices that it finds in /dev, and open tun devices,
+ * which Docker has allowed from its first days. `type major:minor access path`, the list of runc.
+ */
+const DEFAULTS =
+  "c *:* m,b *:* m,c 1:3 rwm /dev/null,c 1:8 rwm /dev/random,c 1:7 rwm /dev/full,c 5:0 rwm /dev/tty," +
+  "c 1:5 rwm /dev/zero,c 1:9 rwm /dev/urandom,c 136:* rwm,c 5:2 rwm,c 10:200 rwm";
+
+/**
+ * The rules of a container: nothing is allowed, then `resources.devices` in their order, then the defaults.
+ * A node of `linux.devices` in place of a default device, with other numbers, takes that device's rule away.
+ */
+export function devicePolicy(
+  rules: readonly DeviceRule[] | undefined,
+  nodes: readonly DeviceNode[] | undefined,
+  base = "/linux/resources/devices",
+): DevicePolicy {
+  const plain = (rules ?? []).flatMap((rule, i) => plainRules(rule, `${base}/${i}`));
+  return simplify([...plain, ...defaultRules(nodes ?? [])]);
+}
+
+/** `r`, `w` and `m` of a sum of access bits. */
+export function accessLetters(access: number): string {
+  return `${access & READ ? "r" : ""}${access & WRITE ? "w" : ""}${access & MKNOD ? "m" : ""}`;
+}
+
+function plainRules(rule: DeviceRule, at: string): readonly PlainRule[] {
+  const access = accessBits(rule.access, at);
+  const range = { allow: rule.allow, major: number(rule.major), minor: number(rule.minor), access, at };
+  if (rule.type === "b" || rule.type === "c") return [{ ...range, type: rule.type }];
+  if (rule.type !== undefined && rule.type !== "" && rule.type !== "a") {
+    throw new TsruncError("config", `invalid cgroup device type \`${rule.type}\``, { at: `${at}/type` });
+  }
+  return [
+    { ...range, type: "b" },
+    { ...range, type: "c" },
+  ];
+}
+
+function number(value: number | undefined): number {
+  return value === undefined || value < 0 ? -1 : value;
+}
+
+function accessBits(text: string | undefined, at: string): number {
+  let bits = 0;
+  for (const letter of text ?? "") bits |= letter === "r" ? READ : letter === "w" ? WRITE : letter === "m" ? MKNOD : 8;
+  if (bits > 0 && bits <= ALL) return bits;
+  throw new TsruncError("config", "device access must be some of `r`, `w` and `m`", { at: `${at}/access` });
+}
+
+function defaultRules(nodes: readonly DeviceNode[]): readonly PlainRule[] {
+  const rules: PlainRule[] = [];
+  for (const line of DEFAULTS.split(",")) {
+    const [type = "", numbers = "", access, path] = line.split(" ");
+    const replaced = path !== undefined && nodes.find((node) => node.path === path);
+    if (replaced && `${replaced.type} ${replaced.major}:${replaced.minor}` !== `${type} ${numbers}`) continue;
+    const [major, minor] = numbers.split(":").map((part) => (part === "*" ? -1 : Number(part)));
+    rules.push({
+      allow: true,
+      type: type === "b" ? "b" : "c",
+      major: major ?? -1,
+      minor: minor ?? -1,
+      access: access === "m" ? MKNOD : ALL,
+    });
+  }
+  return rules;
+}
+
+/** Drops what a later rule hides or the default already says, and joins rules that differ in access only. */
+function simplify(rules: readonly PlainRule[]): DevicePolicy {
+  const kept: PlainRule[] = [];
+  for (const rule of rules.toReversed()) {
+    if (kept.some((later) => covers(later, rule))) continue;
+    if (!join(kept, rule)) kept.unshift(rule);
+  }
+  const allow = startsWithEverything(kept);
+  return { allow, rules: dropUseless(kept, allow) };
+}
+
+/** Whether the earliest rules open everything, both kinds with all access: the list of a privileged container. */
+function startsWithEverything(rules: readonly PlainRule[]): boolean {
+  const everything = (type: "b" | "c") =>
+    rules.some((rule, i) => {
+      const all = rule.allow && rule.type === type && rule.major < 0 && rule.minor < 0 && rule.access === ALL;
+      // An earlier rule of that kind would be hidden by it, hence gone; only the other kind may stand before.
+      return all && rules.slice(0, i).every((before) => before.type !== type);
+    });
+  return everything("b") && everything("c");
+}
+
+/** Earliest rules that say what holds anyway, with no other rule before them that they correct. */
+function dropUseless(rules: readonly PlainRule[], allow: boolean): readonly PlainRule[] {
+  const kept: PlainRule[] = [];
+  for (const rule of rules) {
+    if (rule.allow === allow && !kept.some((before) => before.allow !== allow && overlap(before, rule))) continue;
+    kept.push(rule);
+  }
+  return kept;
+}
+
+function join(kept: PlainRule[], rule: PlainRule): boolean {
+  for (const [i, later] of kept.entries()) {
+    if (later.allow !== rule.allow && overlap(later, rule)) return false;
+    if (later.allow !== rule.allow || later.type !== rule.type) continue;
+    if (later.major !== rule.major || later.minor !== rule.minor) continue;
+    kept[i] = { ...later, access: later.access | rule.access };
+    return true;
+  }
+  return false;
+}
+
+/** Whether some access is named by both rules. */
+export function overlap(a: PlainRule, b: PlainRule): boolean {
+  const meets = (x: number, y: number) => x < 0 || y < 0 || x === y;
+  return a.type === b.type && meets(a.major, b.major) && meets(a.minor, b.minor) && (a.access & b.access) !== 0;
+}
+
+/** Whether a rule names everything that another names. */
+export function covers(a: PlainRule, b: PlainRule): boolean {
+  const holds = (x: number, y: number) => x < 0 || x === y;
+  return a.type === b.type && holds(a.major, b.major) && holds(a.minor, b.minor) && (b.access & ~a.access) === 0;
+}

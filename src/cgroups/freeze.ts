@@ -1,0 +1,50 @@
+import { TsruncError } from "../errors.ts";
+import type { Op } from "../program/ops.ts";
+import { HOST, type HostFiles } from "./host.ts";
+import { writeOp } from "./limits.ts";
+import type { CgroupRecord } from "./types.ts";
+
+/** How long a cgroup may take to freeze, as in runc. */
+const FREEZE_MS = 10_000;
+
+/**
+ * Freezes or thaws a container. A freeze that fails must be followed by a thaw: half frozen, a container can
+ * be neither used nor killed on v1.
+ */
+export function freezePlan(record: CgroupRecord, state: "frozen" | "thawed"): readonly Op[] {
+  const directory = freezer(record);
+  if (directory === undefined) {
+    throw new TsruncError("unsupported", "cannot toggle freezer: cgroups not configured for container");
+  }
+  const v2 = record.version === "v2";
+  if (state === "thawed") {
+    return [v2 ? writeOp(`${directory}/cgroup.freeze`, 0) : writeOp(`${directory}/freezer.state`, "THAWED")];
+  }
+  const file = `${directory}/${v2 ? "cgroup.freeze" : "freezer.state"}`;
+  return [
+    {
+      op: "writeUntil",
+      path: file,
+      text: v2 ? "1" : "FROZEN",
+      // v1 may stay at FREEZING while processes keep being made, until it is told again.
+      poll: v2 ? `${directory}/cgroup.events` : file,
+      expect: v2 ? "frozen 1" : "FROZEN",
+      timeoutMs: FREEZE_MS,
+      what: "freezer",
+    },
+  ];
+}
+
+/** Whether the container itself was frozen, and not only a cgroup above it. */
+export function isFrozen(record: CgroupRecord, host: HostFiles = HOST): boolean {
+  const directory = freezer(record);
+  if (directory === undefined) return false;
+  if (record.version === "v2") return host.read(`${directory}/cgroup.freeze`)?.trim() === "1";
+  const state = host.read(`${directory}/freezer.state`)?.trim();
+  if (state !== "FROZEN" && state !== "FREEZING") return false;
+  return host.read(`${directory}/freezer.self_freezing`)?.trim() !== "0";
+}
+
+function freezer({ version, paths }: CgroupRecord): string | undefined {
+  return version === "v2" ? paths[""] : paths.freezer;
+}

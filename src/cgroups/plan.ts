@@ -1,0 +1,50 @@
+import { TsruncError } from "../errors.ts";
+import type { CgroupFacts } from "./facts.ts";
+import { isFrozen } from "./freeze.ts";
+import { listPids } from "./pids.ts";
+import { planV1 } from "./plan-v1.ts";
+import { planV2 } from "./plan-v2.ts";
+import type { CgroupInput, CgroupPlan, CgroupRecord } from "./types.ts";
+
+/** JSON pointer of the resources in config.json. */
+export const RESOURCES = "/linux/resources";
+
+/**
+ * Compiles `linux.cgroupsPath` and `linux.resources` for this host's cgroups. Reads the host, changes nothing.
+ * Throws where something that was asked for cannot be had.
+ */
+export function planCgroup(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
+  if (input.manager === "disabled") return without("none", input);
+  if (input.manager === "systemd") {
+    throw new TsruncError("unsupported", "the systemd cgroup driver is not in this build");
+  }
+  if (facts.mode === "none") return planNone(input);
+  const plan = facts.mode === "v2" ? planV2(input, facts) : planV1(input, facts);
+  checkFit(plan.record, facts);
+  return plan;
+}
+
+function planNone(input: CgroupInput): CgroupPlan {
+  if (input.rootless && !input.cgroupsPath && !hasLimits(input)) return without("none", input);
+  throw new TsruncError("unsupported", "no cgroup mount found in mountinfo", {
+    hint: "mount cgroup2 on /sys/fs/cgroup, or run with --cgroup-manager disabled",
+  });
+}
+
+function without(version: "none", { manager }: CgroupInput): CgroupPlan {
+  return { prepare: [], attach: [], record: { version, manager, paths: {} }, warnings: [] };
+}
+
+function hasLimits({ resources }: CgroupInput): boolean {
+  return Object.keys(resources ?? {}).some((key) => key !== "devices");
+}
+
+/** A cgroup that is in use, or frozen, is not fit for a new container (config-linux.md, "Control groups"). */
+function checkFit(record: CgroupRecord, facts: CgroupFacts): void {
+  const directory = record.paths[""] ?? record.paths.devices ?? Object.values(record.paths)[0];
+  if (directory === undefined || !facts.host.exists(directory)) return;
+  const count = listPids(record, { recursive: true }, facts.host).length;
+  const at = "/linux/cgroupsPath";
+  if (count > 0) throw new TsruncError("state", `container's cgroup is not empty: ${count} process(es) found`, { at });
+  if (isFrozen(record, facts.host)) throw new TsruncError("state", "container's cgroup unexpectedly frozen", { at });
+}

@@ -1,0 +1,51 @@
+import type { Op } from "../program/ops.ts";
+import type { Resources } from "../spec/types.ts";
+
+export type CgroupManager = "cgroupfs" | "systemd" | "disabled";
+
+/** What a plan is made from. */
+export interface CgroupInput {
+  readonly id: string;
+  /** `linux.cgroupsPath`. */
+  readonly cgroupsPath?: string | undefined;
+  /** `linux.resources`. */
+  readonly resources?: Resources | undefined;
+  /** `linux.devices`: a node that replaces a default device replaces its access rule too. */
+  readonly devices?: readonly DeviceNode[] | undefined;
+  readonly manager: CgroupManager;
+  /** The runtime has no power over the host's cgroups: what was not asked for may fail. */
+  readonly rootless: boolean;
+  /** Set no device rules; by default as `rootless`. Needed in a user namespace, where bpf(2) and devices.deny are refused. */
+  readonly skipDevices?: boolean | undefined;
+  /** Host uid that is to own the cgroup on v2 (config-linux.md, "Cgroup ownership"). */
+  readonly ownerUid?: number | undefined;
+}
+
+export interface DeviceNode {
+  readonly path: string;
+  readonly type: string;
+  readonly major?: number;
+  readonly minor?: number;
+}
+
+/** What `state.json` keeps: all that later verbs need to find the container's cgroups. */
+export interface CgroupRecord {
+  readonly version: "v1" | "v2" | "hybrid" | "none";
+  readonly manager: CgroupManager;
+  /** By controller, as runc names them; cgroup v2 is "". Empty if the container has no cgroup of its own. */
+  readonly paths: Readonly<Record<string, string>>;
+}
+
+/** A container's cgroups, compiled. */
+export interface CgroupPlan {
+  /** Before the container's process exists: directories, controllers, limits, device rules. */
+  readonly prepare: readonly Op[];
+  /** The cgroup v2 directory for CLONE_INTO_CGROUP. */
+  readonly into?: string;
+  /** Once it exists: what puts it into the v1 hierarchies. */
+  readonly attach: readonly Op[];
+  /** Files of the v2 cgroup that `ownerUid` is to own besides the directory itself; those that exist, after `prepare`. */
+  readonly delegate?: { readonly uid: number; readonly paths: readonly string[] };
+  readonly record: CgroupRecord;
+  readonly warnings: readonly string[];
+}
