@@ -7,6 +7,11 @@ const NAMES =
 
 let names: readonly string[] | undefined;
 
+/** True for a name as the kernel's header has it, in upper case and with `CAP_`. */
+export function isCapability(name: string): boolean {
+  return name.startsWith("CAP_") && ` ${NAMES} `.includes(` ${name.slice(4)} `) && !name.includes(" ");
+}
+
 /** Names with `CAP_`; the index is the number. The last one came with Linux 5.9. */
 export function capabilityNames(): readonly string[] {
   names ??= NAMES.split(" ").map((name) => `CAP_${name}`);

@@ -2,19 +2,20 @@
 import { listProblem, parseList } from "./lists.ts";
 import { pointer, show } from "./pointer.ts";
 import type { Report } from "./report.ts";
-import { error, warn } from "./report.ts";
+import { each, error, warn } from "./report.ts";
 import type { IntelRdt, MemoryPolicy, Spec } from "./types.ts";
 
 export function checkCgroupsPath(spec: Spec, report: Report): void {
   const path = spec.linux?.cgroupsPath ?? "";
-  if (path.split(/[/:]/).includes("..")) {
+  if (path.includes("..") && path.split(/[/:]/).includes("..")) {
     error(report, "/linux/cgroupsPath", `expected a path without \`..\`, found ${show(path)}`);
   }
   if (path.includes("\n")) error(report, "/linux/cgroupsPath", "expected a path without line breaks");
 }
 
 export function checkIntelRdt(spec: Spec, report: Report): void {
-  const rdt: IntelRdt = spec.linux?.intelRdt ?? {};
+  const rdt: IntelRdt | undefined = spec.linux?.intelRdt;
+  if (rdt === undefined) return;
   const at = "/linux/intelRdt";
   const { closID = "" } = rdt;
   if (closID === "." || closID === ".." || (closID !== "/" && /[/\n]/.test(closID))) {
@@ -25,9 +26,9 @@ export function checkIntelRdt(spec: Spec, report: Report): void {
   if (memBwSchema !== "" && (!memBwSchema.startsWith("MB:") || memBwSchema.includes("\n"))) {
     error(report, `${at}/memBwSchema`, `expected one line that starts with \`MB:\`, found ${show(memBwSchema)}`);
   }
-  for (const [index, line] of (rdt.schemata ?? []).entries()) {
+  each(rdt.schemata, (line, index) => {
     if (line.includes("\n")) error(report, `${at}/schemata/${index}`, "expected one line");
-  }
+  });
 }
 
 /** set_mempolicy(2). */

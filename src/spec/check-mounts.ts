@@ -1,8 +1,8 @@
 /** Checks of the root, mounts, hooks, devices and of the paths that are masked or made read-only. */
 import { checkMappings, findNamespace } from "./check-namespaces.ts";
-import { pointer, show } from "./pointer.ts";
+import { show } from "./pointer.ts";
 import type { Report } from "./report.ts";
-import { error, warn } from "./report.ts";
+import { each, error, warn } from "./report.ts";
 import type { Device, Hook, Mount, Spec } from "./types.ts";
 
 export function checkRoot(spec: Spec, report: Report): void {
@@ -10,15 +10,15 @@ export function checkRoot(spec: Spec, report: Report): void {
 }
 
 export function checkMounts(spec: Spec, report: Report): void {
-  for (const [index, mount] of (spec.mounts ?? []).entries()) {
-    const at = pointer("mounts", index);
+  each(spec.mounts, (mount, index) => {
+    const at = `/mounts/${index}`;
     if (!mount.destination.startsWith("/")) {
       const message = `relative destination ${show(mount.destination)} is deprecated and taken as \`/${mount.destination}\``;
       warn(report, `${at}/destination`, message);
     }
     checkSource(mount, at, report);
     checkIdMap(spec, mount, at, report);
-  }
+  });
 }
 
 /** config.md: a mount is a bind mount if it has one of the options; runc and Docker also say so with the type. */
@@ -60,11 +60,11 @@ export function checkHooks(spec: Spec, report: Report): void {
   for (const [name, hooks] of Object.entries(spec.hooks ?? {})) {
     // An unknown field may hold anything.
     if (!HOOK_NAMES.has(name)) continue;
-    for (const [index, hook] of (hooks as readonly Hook[]).entries()) {
+    each(hooks as readonly Hook[], (hook, index) => {
       if (!hook.path.startsWith("/")) {
-        error(report, pointer("hooks", name, index, "path"), `expected an absolute path, found ${show(hook.path)}`);
+        error(report, `/hooks/${name}/${index}/path`, `expected an absolute path, found ${show(hook.path)}`);
       }
-    }
+    });
   }
 }
 
@@ -79,8 +79,8 @@ const HOOK_NAMES: ReadonlySet<string> = new Set([
 
 export function checkDevices(spec: Spec, report: Report): void {
   const byPath = new Map<string, string>();
-  for (const [index, device] of (spec.linux?.devices ?? []).entries()) {
-    const at = pointer("linux", "devices", index);
+  each(spec.linux?.devices, (device, index) => {
+    const at = `/linux/devices/${index}`;
     if (!device.path.startsWith("/")) {
       error(report, `${at}/path`, `expected an absolute path, found ${show(device.path)}`);
     }
@@ -90,7 +90,7 @@ export function checkDevices(spec: Spec, report: Report): void {
       error(report, `${at}/path`, `${show(device.path)} is listed before as another device`);
     }
     byPath.set(device.path, node);
-  }
+  });
 }
 
 function checkDeviceNumbers(device: Device, at: string, report: Report): void {
@@ -105,12 +105,12 @@ export function checkRestrictedPaths(spec: Spec, report: Report): void {
   for (const name of ["maskedPaths", "readonlyPaths"] as const) {
     const paths = spec.linux?.[name] ?? [];
     if (paths.length > 0 && findNamespace(spec, "mount") === undefined) {
-      error(report, pointer("linux", name), "needs a `mount` namespace, found none");
+      error(report, `/linux/${name}`, "needs a `mount` namespace, found none");
     }
-    for (const [index, path] of paths.entries()) {
+    each(paths, (path, index) => {
       if (!path.startsWith("/")) {
-        error(report, pointer("linux", name, index), `expected an absolute path, found ${show(path)}`);
+        error(report, `/linux/${name}/${index}`, `expected an absolute path, found ${show(path)}`);
       }
-    }
+    });
   }
 }

@@ -1,12 +1,16 @@
 /** Checks of namespaces and of what only makes sense with one: id maps, time offsets, host names, network devices. */
 import { pointer, show } from "./pointer.ts";
 import type { Report } from "./report.ts";
-import { error, warn } from "./report.ts";
+import { each, error, exceedsBytes, warn } from "./report.ts";
 import type { IDMapping, Namespace, NamespaceType, Spec } from "./types.ts";
+
+const UTS_LENGTH = 64; // __NEW_UTS_LEN
 
 /** The namespace of a type, if the container has one of its own or joins one. */
 export function findNamespace(spec: Spec, type: NamespaceType): Namespace | undefined {
-  return spec.linux?.namespaces?.find((namespace) => namespace.type === type);
+  // Not find(): the engine compiles such methods when they are first called, which is here.
+  for (const namespace of spec.linux?.namespaces ?? []) if (namespace.type === type) return namespace;
+  return undefined;
 }
 
 /** True when the namespace is to be made, not joined. */
@@ -16,21 +20,21 @@ function isNew(namespace: Namespace | undefined): boolean {
 
 export function checkNamespaces(spec: Spec, report: Report): void {
   const seen = new Set<string>();
-  for (const [index, { type, path = "" }] of (spec.linux?.namespaces ?? []).entries()) {
-    const at = pointer("linux", "namespaces", index);
+  each(spec.linux?.namespaces, ({ type, path = "" }, index) => {
+    const at = `/linux/namespaces/${index}`;
     if (seen.has(type)) error(report, `${at}/type`, `namespace \`${type}\` is listed twice`);
     seen.add(type);
     if (path !== "" && !path.startsWith("/")) {
       error(report, `${at}/path`, `expected an absolute path, found ${show(path)}`);
     }
-  }
+  });
 }
 
 export function checkUserNamespace(spec: Spec, report: Report): void {
   const namespace = findNamespace(spec, "user");
   for (const name of ["uidMappings", "gidMappings"] as const) {
     const mappings = spec.linux?.[name] ?? [];
-    const at = pointer("linux", name);
+    const at = `/linux/${name}`;
     if (mappings.length === 0) {
       if (isNew(namespace)) error(report, at, "a new `user` namespace needs at least one mapping, found none");
       continue;
@@ -47,7 +51,7 @@ export function checkUserNamespace(spec: Spec, report: Report): void {
 /** user_namespaces(7): no id twice on either side; at most 340 lines since Linux 4.15. */
 export function checkMappings(mappings: readonly IDMapping[], at: string, report: Report): void {
   if (mappings.length > 340) error(report, at, `expected at most 340 entries, found ${mappings.length}`);
-  for (const [index, mapping] of mappings.entries()) {
+  each(mappings, (mapping, index) => {
     for (const side of ["containerID", "hostID"] as const) {
       const end = mapping[side] + mapping.size;
       if (end > 2 ** 32) error(report, `${at}/${index}/size`, `${side} + size is above 4294967296`);
@@ -56,7 +60,7 @@ export function checkMappings(mappings: readonly IDMapping[], at: string, report
       });
       if (other >= 0) error(report, `${at}/${index}/${side}`, `overlaps with entry ${other}`);
     }
-  }
+  });
 }
 
 function checkUserIsMapped(spec: Spec, report: Report): void {
@@ -65,9 +69,9 @@ function checkUserIsMapped(spec: Spec, report: Report): void {
   if (user === undefined || uidMappings.length === 0 || gidMappings.length === 0) return;
   checkIdIsMapped(user.uid, uidMappings, "/process/user/uid", "uid", report);
   checkIdIsMapped(user.gid, gidMappings, "/process/user/gid", "gid", report);
-  for (const [index, gid] of (user.additionalGids ?? []).entries()) {
+  each(user.additionalGids, (gid, index) => {
     checkIdIsMapped(gid, gidMappings, `/process/user/additionalGids/${index}`, "gid", report);
-  }
+  });
 }
 
 function checkIdIsMapped(id: number, mappings: readonly IDMapping[], at: string, kind: string, report: Report): void {
@@ -95,8 +99,7 @@ export function checkHostNames(spec: Spec, report: Report): void {
     const value = spec[name] ?? "";
     if (value === "") continue;
     if (findNamespace(spec, "uts") === undefined) error(report, `/${name}`, "needs a `uts` namespace, found none");
-    const length = Buffer.byteLength(value);
-    if (length > 64) error(report, `/${name}`, `expected at most 64 bytes, found ${length}`); // __NEW_UTS_LEN
+    if (exceedsBytes(value, UTS_LENGTH)) error(report, `/${name}`, `expected at most ${UTS_LENGTH} bytes, found more`);
   }
 }
 
@@ -125,7 +128,7 @@ export function checkNetDevices(spec: Spec, report: Report): void {
 /** dev_valid_name() of net/core/dev.c, and no `%`, which dev_alloc_name() takes for a template. */
 function deviceNameProblem(bare: string, shown: string = bare): string | undefined {
   const isName = /^[^/:%\s]*$/.test(bare) && shown !== "" && shown !== "." && shown !== "..";
-  return isName && Buffer.byteLength(shown) <= 15
+  return isName && !exceedsBytes(shown, 15)
     ? undefined
     : `expected a device name of at most 15 bytes without \`/\`, \`:\`, \`%\` and blanks, found ${show(shown)}`;
 }

@@ -1,9 +1,9 @@
 /** Checks of `process`, in config.json (pointers under `/process`) or on its own (`exec --process`, pointers under ``). */
-import { capabilityNames } from "./capabilities.ts";
+import { capabilityNames, isCapability } from "./capabilities.ts";
 import { listProblem } from "./lists.ts";
 import { show } from "./pointer.ts";
 import type { Report } from "./report.ts";
-import { error, warn } from "./report.ts";
+import { each, error, warn } from "./report.ts";
 import { nearest } from "./schema-problems.ts";
 import type { CapabilitySet, LinuxCapabilities, Process, Scheduler, Uint64 } from "./types.ts";
 
@@ -29,11 +29,11 @@ function checkCommand(process: Process, at: string, report: Report): void {
 }
 
 function checkEnvironment(env: readonly string[], at: string, report: Report): void {
-  for (const [index, entry] of env.entries()) {
+  each(env, (entry, index) => {
     // A variable may hold a secret: only the part that can be a name is shown.
     if (!entry.includes("=")) error(report, `${at}/${index}`, `expected \`NAME=value\`, found no \`=\``);
     else if (entry.startsWith("=")) error(report, `${at}/${index}`, "expected `NAME=value`, found an empty name");
-  }
+  });
 }
 
 function checkConsole(process: Process, at: string, report: Report): void {
@@ -49,26 +49,25 @@ function checkConsole(process: Process, at: string, report: Report): void {
 
 function checkRlimits(process: Process, at: string, report: Report): void {
   const seen = new Set<string>();
-  for (const [index, limit] of (process.rlimits ?? []).entries()) {
+  each(process.rlimits, (limit, index) => {
     const here = `${at}/rlimits/${index}`;
     if (seen.has(limit.type)) error(report, `${here}/type`, `\`${limit.type}\` is listed twice`);
     seen.add(limit.type);
     if (limit.soft > limit.hard) {
       error(report, `${here}/soft`, `expected at most the hard limit \`${limit.hard}\`, found \`${limit.soft}\``);
     }
-  }
+  });
 }
 
 function checkCapabilities(sets: LinuxCapabilities, at: string, report: Report): void {
-  const known = capabilityNames();
   const unknown = new Map<string, string>();
   for (const set of ["bounding", "effective", "inheritable", "permitted", "ambient"] as const) {
-    for (const [index, name] of (sets[set] ?? []).entries()) {
-      if (!known.includes(name) && !unknown.has(name)) unknown.set(name, `${at}/${set}/${index}`);
-    }
+    each(sets[set], (name, index) => {
+      if (!isCapability(name) && !unknown.has(name)) unknown.set(name, `${at}/${set}/${index}`);
+    });
   }
   for (const [name, where] of unknown) {
-    const near = nearest(name, known);
+    const near = nearest(name, capabilityNames());
     const hint = near === undefined ? "" : ` (did you mean \`${near}\`?)`;
     warn(report, where, `unknown capability ${show(name)} is ignored${hint}`);
   }
@@ -85,10 +84,16 @@ function warnBeyond(
   at: string,
   report: Report,
 ): void {
-  const beyond = (sets[set] ?? []).filter((name) => !limits.every((limit) => sets[limit]?.includes(name)));
-  if (beyond.length === 0) return;
-  const names = beyond.map((name) => `\`${name}\``).join(", ");
-  warn(report, `${at}/${set}`, `${names}: not granted without being in ${limits.join(" and ")} too`);
+  let beyond = "";
+  for (const name of sets[set] ?? []) {
+    for (const limit of limits) {
+      if (sets[limit]?.includes(name) === true) continue;
+      beyond += `${beyond === "" ? "" : ", "}\`${name}\``;
+      break;
+    }
+  }
+  if (beyond !== "")
+    warn(report, `${at}/${set}`, `${beyond}: not granted without being in ${limits.join(" and ")} too`);
 }
 
 function checkScheduler(scheduler: Scheduler, at: string, report: Report): void {

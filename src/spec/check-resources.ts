@@ -1,16 +1,16 @@
 /** Checks of `linux.resources`, in config.json or on its own (`update --resources`, pointers under ``). */
 import { pointer, show } from "./pointer.ts";
 import type { Report } from "./report.ts";
-import { error } from "./report.ts";
+import { each, error } from "./report.ts";
 import type { CpuResources, MemoryResources, Resources } from "./types.ts";
 
 export function checkResources(resources: Resources, at: string, report: Report): void {
-  for (const [index, rule] of (resources.devices ?? []).entries()) {
-    if (!/^[rwm]*$/.test(rule.access ?? "")) {
+  each(resources.devices, (rule, index) => {
+    if (rule.access !== undefined && rule.access !== "rwm" && !/^[rwm]*$/.test(rule.access)) {
       const message = `expected some of \`r\`, \`w\` and \`m\`, found ${show(rule.access)}`;
       error(report, `${at}/devices/${index}/access`, message);
     }
-  }
+  });
   checkMemory(resources.memory ?? {}, `${at}/memory`, report);
   checkCpu(resources.cpu ?? {}, `${at}/cpu`, report);
   const pids = resources.pids?.limit ?? 0;
@@ -57,27 +57,27 @@ function checkCpu(cpu: CpuResources, at: string, report: Report): void {
   }
   for (const name of ["cpus", "mems"] as const) {
     // The kernel's list format has more to it (0-31:2/8); what it cannot be is another kind of text.
-    if (!/^[\d\s,:/-]*$/.test(cpu[name] ?? "")) {
+    if (cpu[name] !== undefined && !/^[\d\s,:/-]*$/.test(cpu[name])) {
       error(report, `${at}/${name}`, `expected a list such as \`0-3,7\`, found ${show(cpu[name])}`);
     }
   }
 }
 
 function checkBlockIO(resources: Resources, at: string, report: Report): void {
-  for (const [index, device] of (resources.blockIO?.weightDevice ?? []).entries()) {
+  each(resources.blockIO?.weightDevice, (device, index) => {
     if (device.weight === undefined && device.leafWeight === undefined) {
       error(report, `${at}/blockIO/weightDevice/${index}`, "expected `weight` or `leafWeight`, found neither");
     }
-  }
+  });
 }
 
 function checkNamedLimits(resources: Resources, at: string, report: Report): void {
-  for (const [index, { pageSize }] of (resources.hugepageLimits ?? []).entries()) {
+  each(resources.hugepageLimits, ({ pageSize }, index) => {
     if (!/^[1-9]\d*[KMGT]B$/.test(pageSize)) {
       const message = `expected a size such as \`64KB\`, \`2MB\` or \`1GB\`, found ${show(pageSize)}`;
       error(report, `${at}/hugepageLimits/${index}/pageSize`, message);
     }
-  }
+  });
   for (const [device, limit] of Object.entries(resources.rdma ?? {})) {
     if (limit.hcaHandles === undefined && limit.hcaObjects === undefined) {
       error(report, at + pointer("rdma", device), "expected `hcaHandles` or `hcaObjects`, found neither");

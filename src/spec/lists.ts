@@ -8,6 +8,7 @@ const MAX_NUMBER = 65_535;
  * as by the kernel (bitmap_parselist).
  */
 export function listProblem(list: string): string | undefined {
+  if (list === "") return undefined;
   for (const entry of list.split(",").map((part) => part.trim())) {
     if (entry === "") continue;
     const match = /^(\d+)(?:-(\d+))?$/.exec(entry);
