@@ -1,0 +1,302 @@
+import { expect } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { cgroupDirectory, cgroupPath, hasControl, hasController, hierarchyRoots, readControl } from "./lib/cgroup.ts";
+import { area, check, type Scope } from "./lib/harness.ts";
+import { cgroupVersion } from "./lib/host.ts";
+import { TAG } from "./lib/workspace.ts";
+
+area();
+
+const V2 = cgroupVersion() === 2;
+const MB = 1 << 20;
+
+interface Row {
+  /** What the resources are, in words. */
+  readonly what: string;
+  readonly resources: Record<string, unknown>;
+  /** Controller, then control file and content, per layout; absent where the layout has no such thing. */
+  readonly v1?: readonly [controller: string, files: Readonly<Record<string, string | RegExp>>];
+  readonly v2?: readonly [controller: string, files: Readonly<Record<string, string | RegExp>>];
+}
+
+/** The conversion of runtime-spec's config-linux.md readers: cgroup v1 shares 2…262144 to v2 weight 1…10000. */
+const LINEAR_OR_QUADRATIC: Readonly<Record<number, RegExp>> = {
+  2: /^1$/,
+  1024: /^(39|100)$/,
+  262144: /^10000$/,
+};
+
+const ROWS: readonly Row[] = [
+  { what: "memory.limit", resources: { memory: { limit: 64 * MB } }, v1: ["memory", { "memory.limit_in_bytes": String(64 * MB) }], v2: ["memory", { "memory.max": String(64 * MB) }] },
+  { what: "memory.limit -1", resources: { memory: { limit: -1 } }, v1: ["memory", { "memory.limit_in_bytes": /^9223372036854\d+$/ }], v2: ["memory", { "memory.max": "max" }] },
+  { what: "memory.reservation", resources: { memory: { reservation: 32 * MB } }, v1: ["memory", { "memory.soft_limit_in_bytes": String(32 * MB) }], v2: ["memory", { "memory.low": String(32 * MB) }] },
+  {
+    what: "memory.limit with swap as the sum of both",
+    resources: { memory: { limit: 64 * MB, swap: 100 * MB } },
+    v1: ["memory", { "memory.limit_in_bytes": String(64 * MB), "memory.memsw.limit_in_bytes": String(100 * MB) }],
+    v2: ["memory", { "memory.max": String(64 * MB), "memory.swap.max": String(36 * MB) }],
+  },
+  {
+    what: "memory.swap -1",
+    resources: { memory: { limit: 64 * MB, swap: -1 } },
+    v1: ["memory", { "memory.memsw.limit_in_bytes": /^9223372036854\d+$/ }],
+    v2: ["memory", { "memory.swap.max": "max" }],
+  },
+  { what: "memory.swappiness", resources: { memory: { swappiness: 17 } }, v1: ["memory", { "memory.swappiness": "17" }] },
+  { what: "memory.disableOOMKiller", resources: { memory: { disableOOMKiller: true } }, v1: ["memory", { "memory.oom_control": /^oom_kill_disable 1/ }] },
+  { what: "cpu.shares 512", resources: { cpu: { shares: 512 } }, v1: ["cpu", { "cpu.shares": "512" }], v2: ["cpu", { "cpu.weight": /^(20|59)$/ }] },
+  ...[2, 1024, 262144].map((shares): Row => ({
+    what: `cpu.shares ${shares}`,
+    resources: { cpu: { shares } },
+    v1: ["cpu", { "cpu.shares": String(shares) }],
+    v2: ["cpu", { "cpu.weight": LINEAR_OR_QUADRATIC[shares] ?? "" }],
+  })),
+  {
+    what: "cpu.quota and period",
+    resources: { cpu: { quota: 150_000, period: 50_000 } },
+    v1: ["cpu", { "cpu.cfs_quota_us": "150000", "cpu.cfs_period_us": "50000" }],
+    v2: ["cpu", { "cpu.max": "150000 50000" }],
+  },
+  { what: "cpu.quota alone", resources: { cpu: { quota: 20_000 } }, v1: ["cpu", { "cpu.cfs_quota_us": "20000", "cpu.cfs_period_us": "100000" }], v2: ["cpu", { "cpu.max": "20000 100000" }] },
+  { what: "cpu.period alone", resources: { cpu: { period: 50_000 } }, v1: ["cpu", { "cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "50000" }], v2: ["cpu", { "cpu.max": "max 50000" }] },
+  { what: "cpu.quota -1", resources: { cpu: { quota: -1, period: 100_000 } }, v1: ["cpu", { "cpu.cfs_quota_us": "-1" }], v2: ["cpu", { "cpu.max": "max 100000" }] },
+  {
+    what: "cpu.burst",
+    resources: { cpu: { quota: 100_000, period: 100_000, burst: 50_000 } },
+    v1: ["cpu", { "cpu.cfs_burst_us": "50000" }],
+    v2: ["cpu", { "cpu.max.burst": "50000" }],
+  },
+  { what: "cpu.idle", resources: { cpu: { idle: 1 } }, v1: ["cpu", { "cpu.idle": "1" }], v2: ["cpu", { "cpu.idle": "1" }] },
+  { what: "cpuset cpus and mems", resources: { cpu: { cpus: "0", mems: "0" } }, v1: ["cpuset", { "cpuset.cpus": "0", "cpuset.mems": "0" }], v2: ["cpuset", { "cpuset.cpus": "0", "cpuset.mems": "0" }] },
+  { what: "pids.limit", resources: { pids: { limit: 42 } }, v1: ["pids", { "pids.max": "42" }], v2: ["pids", { "pids.max": "42" }] },
+  { what: "pids.limit -1", resources: { pids: { limit: -1 } }, v1: ["pids", { "pids.max": "max" }], v2: ["pids", { "pids.max": "max" }] },
+  {
+    what: "blockIO.weight",
+    resources: { blockIO: { weight: 500 } },
+    v1: ["blkio", { "blkio.bfq.weight": /^(default )?500$/ }],
+    v2: ["io", { "io.bfq.weight": /^(default )?500$/ }],
+  },
+  {
+    what: "network classID and priorities",
+    resources: { network: { classID: 1048577, priorities: [{ name: "lo", priority: 7 }] } },
+    v1: ["net_cls", { "net_cls.classid": "1048577" }],
+  },
+  {
+    what: "hugepageLimits",
+    resources: { hugepageLimits: [{ pageSize: "2MB", limit: 4 * MB }] },
+    v1: ["hugetlb", { "hugetlb.2MB.limit_in_bytes": String(4 * MB), "hugetlb.2MB.rsvd.limit_in_bytes": String(4 * MB) }],
+    v2: ["hugetlb", { "hugetlb.2MB.max": String(4 * MB), "hugetlb.2MB.rsvd.max": String(4 * MB) }],
+  },
+  {
+    what: "unified",
+    resources: { unified: { "memory.high": String(48 * MB), "pids.max": "77" } },
+    v2: ["memory", { "memory.high": String(48 * MB), "pids.max": "77" }],
+  },
+];
+
+/** Some control files exist only with kernel options that not every machine has. */
+function available(controller: string, files: readonly string[]): boolean {
+  if (!hasController(controller)) return false;
+  const parent = path.join(hierarchyRoots().find((root) => V2 || readdirSync(root).some((name) => name.startsWith(`${controller}.`))) ?? "", `${TAG}-trial`);
+  mkdirSync(parent);
+  const found = files.every((file) => existsSync(path.join(parent, file)));
+  rmdirSync(parent);
+  return found;
+}
+
+/** On v2 a cgroup below the root shows a controller only when its parent has handed it on. */
+function registered(controller: string, files: readonly string[]): boolean {
+  if (V2 && hasController(controller)) writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", `+${controller}`);
+  return available(controller, files);
+}
+
+for (const row of ROWS) {
+  const expected = V2 ? row.v2 : row.v1;
+  if (expected === undefined || !registered(expected[0], Object.keys(expected[1]))) continue;
+  check(`resources: ${row.what}`, async (t) => {
+    const c = t.container((spec) => {
+      spec.linux.resources = row.resources;
+    });
+    await c.create();
+    const pid = await c.pid();
+    for (const [file, content] of Object.entries(expected[1])) {
+      const found = readControl(pid, expected[0], file);
+      if (typeof content === "string") expect({ file, found }).toEqual({ file, found: content });
+      else expect(found).toMatch(content);
+    }
+    await c.start();
+    for (const [file, content] of Object.entries(expected[1]))
+      if (existsSync(`/proc/${pid}`) && hasControl(pid, expected[0], file)) expect(typeof content === "string" ? readControl(pid, expected[0], file) : content).toEqual(content);
+  });
+}
+
+/** A block device of this machine that throttling rules can name. */
+function blockDevice(): { major: number; minor: number } | undefined {
+  for (const name of existsSync("/sys/block") ? readdirSync("/sys/block") : []) {
+    const [major, minor] = readFileSync(`/sys/block/${name}/dev`, "utf8").trim().split(":").map(Number);
+    if (/^(vd|sd|nvme|loop0|zram)/.test(name)) return { major: major ?? 0, minor: minor ?? 0 };
+  }
+  return undefined;
+}
+
+const device = blockDevice();
+if (device !== undefined && registered(V2 ? "io" : "blkio", [V2 ? "io.max" : "blkio.throttle.read_bps_device"]))
+  check("resources: blockIO throttles of a device", async (t) => {
+    const c = t.container((spec) => {
+      spec.linux.resources = {
+        blockIO: {
+          throttleReadBpsDevice: [{ ...device, rate: 1 * MB }],
+          throttleWriteBpsDevice: [{ ...device, rate: 2 * MB }],
+          throttleReadIOPSDevice: [{ ...device, rate: 300 }],
+          throttleWriteIOPSDevice: [{ ...device, rate: 400 }],
+        },
+      };
+    });
+    await c.create();
+    const pid = await c.pid();
+    const id = `${device.major}:${device.minor}`;
+    if (V2) expect(readControl(pid, "io", "io.max")).toBe(`${id} rbps=${MB} wbps=${2 * MB} riops=300 wiops=400`);
+    else
+      expect(["read_bps", "write_bps", "read_iops", "write_iops"].map((name) => readControl(pid, "blkio", `blkio.throttle.${name}_device`))).toEqual([
+        `${id} ${MB}`, `${id} ${2 * MB}`, `${id} 300`, `${id} 400`,
+      ]);
+  });
+
+check("the container is in a cgroup of its own in every hierarchy", async (t) => {
+  const c = t.container();
+  await c.up();
+  const pid = await c.pid();
+  for (const controller of ["memory", "pids", "cpu", "freezer", "devices"].filter((name) => V2 || hasController(name)))
+    expect(cgroupPath(pid, controller)).toContain(c.id);
+});
+
+check("an absolute cgroupsPath is taken from the root of the hierarchies, and removed by delete", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.linux.cgroupsPath = `/${self.id}-absolute`;
+  });
+  await c.up();
+  const pid = await c.pid();
+  expect(cgroupPath(pid, "pids")).toBe(`/${c.id}-absolute`);
+  const directory = cgroupDirectory(pid, "pids");
+  expect(readControl(pid, "pids", "cgroup.procs")).toBe(String(pid));
+  await c.down();
+  expect(existsSync(directory)).toBe(false);
+});
+
+/** Makes a parent cgroup in every hierarchy for the time of a test. */
+function parentCgroup(t: Scope, name: string): void {
+  for (const root of hierarchyRoots()) {
+    mkdirSync(path.join(root, name), { recursive: true });
+    t.cleanup(() => {
+      if (existsSync(path.join(root, name))) rmdirSync(path.join(root, name));
+    });
+  }
+}
+
+check("a nested cgroupsPath leaves its parent where it was", async (t) => {
+  const parent = `${TAG}-parent`;
+  parentCgroup(t, parent);
+  const c = t.container((spec, self) => {
+    spec.linux.cgroupsPath = `/${parent}/${self.id}`;
+  });
+  await c.up();
+  expect(cgroupPath(await c.pid(), "pids")).toBe(`/${parent}/${c.id}`);
+  await c.down();
+  for (const root of hierarchyRoots()) expect(readdirSync(path.join(root, parent)).filter((name) => name.includes(c.id))).toEqual([]);
+});
+
+check("a relative cgroupsPath is used and removed", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.linux.cgroupsPath = `${self.id}-relative`;
+  });
+  await c.up();
+  expect(cgroupPath(await c.pid(), "pids")).toEndWith(`${c.id}-relative`);
+  await c.down();
+  expect(await t.leftNow()).toEqual([]);
+});
+
+check("a cgroupsPath with .. stays below the hierarchy", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.linux.cgroupsPath = `/../../../${self.id}-dots`;
+  });
+  const result = await c.tryCreate();
+  if (result.code !== 0) return expect(await t.leftNow()).toEqual([]);
+  const directory = cgroupDirectory(await c.pid(), "pids");
+  expect(statSync(directory).isDirectory()).toBe(true);
+  expect(path.normalize(directory)).toStartWith("/sys/fs/cgroup");
+});
+
+if (hasController("memory"))
+  check("a program that exceeds its memory limit is killed, and the status is 137", async (t) => {
+    const c = t.container((spec) => {
+      spec.process.args = ["/bin/probe", "eat", String(256 * MB)];
+      spec.linux.resources = { memory: { limit: 24 * MB, swap: 24 * MB } };
+    });
+    const result = await c.run();
+    expect({ code: result.code, stdout: result.stdout }).toEqual({ code: 137, stdout: "" });
+    expect(await t.leftNow()).toEqual([]);
+  });
+
+if (hasController("memory"))
+  check("a program within its memory limit is left alone", async (t) => {
+    const c = t.container((spec) => {
+      spec.process.args = ["/bin/probe", "eat", String(16 * MB)];
+      spec.linux.resources = { memory: { limit: 64 * MB, swap: 64 * MB } };
+    });
+    expect(await c.run()).toMatchObject({ code: 0, stdout: "eaten\n" });
+  });
+
+if (hasController("cpu"))
+  check("a busy loop gets the CPU time of its quota and no more", async (t) => {
+    const c = t.container((spec) => {
+      spec.process.args = ["/bin/probe", "spin", "2000"];
+      spec.linux.resources = { cpu: { quota: 20_000, period: 100_000 } };
+    });
+    const { cpu, wall } = JSON.parse((await c.run()).stdout) as { cpu: number; wall: number };
+    expect(cpu / wall).toBeLessThan(0.35);
+    expect(cpu).toBeGreaterThan(20);
+  });
+
+if (hasController("pids"))
+  check("forks beyond pids.limit fail with EAGAIN", async (t) => {
+    const c = t.container((spec) => {
+      spec.process.args = ["/bin/probe", "forks", "100"];
+      spec.linux.resources = { pids: { limit: 10 } };
+    });
+    const { started, error } = JSON.parse((await c.run()).stdout) as { started: number; error: string };
+    expect({ started, error }).toEqual({ started: 9, error: "EAGAIN" });
+  });
+
+if (hasController("cpuset"))
+  check("the program runs on the CPUs of cpuset only", async (t) => {
+    const c = t.container((spec) => {
+      spec.linux.resources = { cpu: { cpus: "0" } };
+    });
+    expect((await c.probe("report")).report.affinity).toEqual([0]);
+  });
+
+for (const [what, resources] of [
+  ["a negative memory limit", { memory: { limit: -5 } }],
+  ["cpuset cpus that do not exist", { cpu: { cpus: "4000-4001" } }],
+  ["cpu.quota below the kernel's least", { cpu: { quota: 1, period: 100_000 } }],
+] as const)
+  check(`${what} is refused and leaves nothing`, async (t) => {
+    const c = t.container((spec) => {
+      spec.linux.resources = resources;
+    });
+    const result = await c.tryCreate();
+    expect(result.code).not.toBe(0);
+    expect(result.stderr).not.toBe("");
+    expect(await t.leftNow()).toEqual([]);
+  });
+
+check("limits hold before the program's first instruction", async (t) => {
+  const c = t.container((spec) => {
+    spec.linux.resources = { pids: { limit: 13 } };
+  });
+  await c.create();
+  const pid = await c.pid();
+  expect(readControl(pid, "pids", "pids.max")).toBe("13");
+  expect(readControl(pid, "pids", "cgroup.procs")).toBe(String(pid));
+});
