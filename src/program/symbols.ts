@@ -1,5 +1,7 @@
 /** Numbers of the kernel's interface, by name, for printed programs. Values are those of include/uapi/linux. */
 
+import { capabilityNames } from "../spec/capabilities.ts";
+
 /** `NAME:VALUE` in hexadecimal, blank-separated; parsed when first asked for. */
 const BITS = {
   clone:
@@ -12,8 +14,6 @@ const BITS = {
 
 /** Bit or value N is the N-th word. */
 const NUMBERED = {
-  capability:
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE",
   rlimit:
     "RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC RLIMIT_NOFILE RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME",
   scheduler: "SCHED_OTHER SCHED_FIFO SCHED_RR SCHED_BATCH SCHED_ISO SCHED_IDLE SCHED_DEADLINE",
@@ -57,14 +57,14 @@ export function symbolic(op: string, operand: string, value: bigint): string {
   if (style === "octal") return value === 0n ? "0" : `0${value.toString(8)}`;
   if (style === "hex") return value === 0n ? "0" : hex(value);
   if (style === "fileType") return fileType(value);
-  if (style === "capability")
-    return bitNames(
-      NUMBERED.capability.split(" ").map((name, bit) => [name, 1n << BigInt(bit)]),
-      value,
-    );
+  if (style === "capability") return bitNames(capabilityBits(), value);
   if (style === "rlimit" || style === "scheduler") return NUMBERED[style].split(" ")[Number(value)] ?? String(value);
   if (Object.hasOwn(BITS, style)) return bitNames(bitTable(BITS[style as keyof typeof BITS]), value);
   return String(value);
+}
+
+function capabilityBits(): [string, bigint][] {
+  return capabilityNames().map((name, number) => [name, 1n << BigInt(number)]);
 }
 
 function bitTable(text: string): [string, bigint][] {
