@@ -3,6 +3,8 @@ import type { Op } from "../program/ops.ts";
 import { accessLetters, covers, type DevicePolicy, overlap, type PlainRule } from "./device-rules.ts";
 import { writeOp } from "./limits.ts";
 
+const DEVICES = "/linux/resources/devices";
+
 /**
  * The writes that bring a v1 devices cgroup to a policy (Documentation/admin-guide/cgroup-v1/devices.rst).
  * `fresh`: the directory is new, so it has its parent's list.
@@ -11,9 +13,11 @@ export function deviceListOps(directory: string, policy: DevicePolicy, fresh: bo
   const exceptions = exceptionsOf(policy);
   const ops: Op[] = [];
   // A new cgroup under an open parent is open; under a restricted one the kernel would refuse to open it.
-  if (!(policy.allow && fresh)) ops.push(writeOp(`${directory}/devices.${policy.allow ? "allow" : "deny"}`, "a"));
+  if (!(policy.allow && fresh)) {
+    ops.push(writeOp(`${directory}/devices.${policy.allow ? "allow" : "deny"}`, "a", DEVICES));
+  }
   const file = `${directory}/devices.${policy.allow ? "deny" : "allow"}`;
-  for (const rule of exceptions) ops.push(writeOp(file, line(rule), rule.at));
+  for (const rule of exceptions) ops.push(writeOp(file, line(rule), rule.at ?? DEVICES));
   return ops;
 }
 

@@ -27,14 +27,6 @@ export interface DevicePolicy {
 }
 
 /**
- * What every container may do: make any node, use the devices that it finds in /dev, and open tun devices,
- * which Docker has allowed from its first days. `type major:minor access path`, the list of runc.
- */
-const DEFAULTS =
-  "c *:* m,b *:* m,c 1:3 rwm /dev/null,c 1:8 rwm /dev/random,c 1:7 rwm /dev/full,c 5:0 rwm /dev/tty," +
-  "c 1:5 rwm /dev/zero,c 1:9 rwm /dev/urandom,c 136:* rwm,c 5:2 rwm,c 10:200 rwm";
-
-/**
  * The rules of a container: nothing is allowed, then `resources.devices` in their order, then the defaults.
  * A node of `linux.devices` in place of a default device, with other numbers, takes that device's rule away.
  */
@@ -76,44 +68,62 @@ function accessBits(text: string | undefined, at: string): number {
   throw new TsruncError("config", "device access must be some of `r`, `w` and `m`", { at: `${at}/access` });
 }
 
+/**
+ * What every container may do: make any node, use the devices that it finds in /dev, and open tun devices,
+ * which Docker has allowed from its first days. The list is runc's.
+ */
 function defaultRules(nodes: readonly DeviceNode[]): readonly PlainRule[] {
   const rules: PlainRule[] = [];
-  for (const line of DEFAULTS.split(",")) {
-    const [type = "", numbers = "", access, path] = line.split(" ");
-    const replaced = path !== undefined && nodes.find((node) => node.path === path);
-    if (replaced && `${replaced.type} ${replaced.major}:${replaced.minor}` !== `${type} ${numbers}`) continue;
-    const [major, minor] = numbers.split(":").map((part) => (part === "*" ? -1 : Number(part)));
-    rules.push({
-      allow: true,
-      type: type === "b" ? "b" : "c",
-      major: major ?? -1,
-      minor: minor ?? -1,
-      access: access === "m" ? MKNOD : ALL,
-    });
-  }
+  const add = (type: "b" | "c", major: number, minor: number, access = ALL, path?: string) => {
+    const node = path === undefined ? undefined : nodes.find((candidate) => candidate.path === path);
+    if (node && (node.type !== type || node.major !== major || node.minor !== minor)) return;
+    rules.push({ allow: true, type, major, minor, access });
+  };
+  add("c", -1, -1, MKNOD);
+  add("b", -1, -1, MKNOD);
+  add("c", 1, 3, ALL, "/dev/null");
+  add("c", 1, 8, ALL, "/dev/random");
+  add("c", 1, 7, ALL, "/dev/full");
+  add("c", 5, 0, ALL, "/dev/tty");
+  add("c", 1, 5, ALL, "/dev/zero");
+  add("c", 1, 9, ALL, "/dev/urandom");
+  add("c", 136, -1); // /dev/pts
+  add("c", 5, 2); // /dev/ptmx
+  add("c", 10, 200); // /dev/net/tun
   return rules;
 }
 
-/** Drops what a later rule hides or the default already says, and joins rules that differ in access only. */
+/** Starts at the last rule for everything, and joins or drops what of the rest says nothing new. */
 function simplify(rules: readonly PlainRule[]): DevicePolicy {
+  const start = rules.findLastIndex((rule, i) => isEverything(rule, rules[i - 1])) + 1;
+  const allow = rules[start - 1]?.allow ?? false;
+  const rest = rules.slice(start);
+  // The list of nearly all containers: one default and exceptions from it, whose order does not matter.
+  if (rest.every((rule) => rule.allow !== allow)) return { allow, rules: joinEqual(rest) };
   const kept: PlainRule[] = [];
-  for (const rule of rules.toReversed()) {
+  for (const rule of rest.toReversed()) {
     if (kept.some((later) => covers(later, rule))) continue;
     if (!join(kept, rule)) kept.unshift(rule);
   }
-  const allow = startsWithEverything(kept);
   return { allow, rules: dropUseless(kept, allow) };
 }
 
-/** Whether the earliest rules open everything, both kinds with all access: the list of a privileged container. */
-function startsWithEverything(rules: readonly PlainRule[]): boolean {
-  const everything = (type: "b" | "c") =>
-    rules.some((rule, i) => {
-      const all = rule.allow && rule.type === type && rule.major < 0 && rule.minor < 0 && rule.access === ALL;
-      // An earlier rule of that kind would be hidden by it, hence gone; only the other kind may stand before.
-      return all && rules.slice(0, i).every((before) => before.type !== type);
-    });
-  return everything("b") && everything("c");
+/** The two halves of a rule of type `a` for all numbers and all access. */
+function isEverything(second: PlainRule, first: PlainRule | undefined): boolean {
+  const whole = (rule: PlainRule) => rule.major < 0 && rule.minor < 0 && rule.access === ALL;
+  return (
+    first !== undefined && second.allow === first.allow && second.type !== first.type && whole(second) && whole(first)
+  );
+}
+
+function joinEqual(rules: readonly PlainRule[]): readonly PlainRule[] {
+  const joined = new Map<string, PlainRule>();
+  for (const rule of rules) {
+    const key = `${rule.type}${rule.major}:${rule.minor}`;
+    const held = joined.get(key);
+    joined.set(key, held === undefined ? rule : { ...held, access: held.access | rule.access });
+  }
+  return [...joined.values()];
 }
 
 /** Earliest rules that say what holds anyway, with no other rule before them that they correct. */

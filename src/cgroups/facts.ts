@@ -59,7 +59,7 @@ export function parseOwnCgroups(text: string): ReadonlyMap<string, string> {
     const second = line.indexOf(":", first + 1);
     if (first < 0 || second < 0) continue;
     // The kernel appends this when the cgroup was removed while processes were still in it.
-    const path = line.slice(second + 1).replace(/ \(deleted\)$/, "");
+    const path = line.endsWith(" (deleted)") ? line.slice(second + 1, -10) : line.slice(second + 1);
     for (const name of line.slice(first + 1, second).split(",")) own.set(name, path);
   }
   return own;
@@ -86,7 +86,8 @@ export function parseCgroupMounts(text: string): readonly CgroupMount[] {
 
 /** The words of a one-line file such as cgroup.controllers. */
 export function words(text: string | undefined): readonly string[] {
-  return text === undefined ? [] : text.split(/\s+/).filter((word) => word !== "");
+  const line = text?.trimEnd();
+  return line ? line.split(" ") : [];
 }
 
 function unescapeOctal(text: string): string {

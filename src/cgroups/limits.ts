@@ -59,11 +59,11 @@ export function refuseOnV2(context: LimitContext, field: string, set: boolean): 
 
 /** The op that enters a container's process into a v1 cgroup. */
 export function attachOp(directory: string): Op {
-  return { op: "attach", path: `${directory}/cgroup.procs`, ignore: [] };
+  return { op: "attach", path: `${directory}/cgroup.procs`, ignore: [], what: "cgroup" };
 }
 
 function fieldName(at: string): string {
-  return at.slice(1).replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~");
+  return at.slice(1).split("/").join(".");
 }
 
 /** A JSON pointer's token. */

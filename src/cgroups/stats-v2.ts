@@ -1,5 +1,4 @@
 import type { Uint64 } from "../spec/types.ts";
-import { words } from "./facts.ts";
 import type { HostFiles } from "./host.ts";
 import { sizeName } from "./limits-other.ts";
 import {
@@ -50,7 +49,8 @@ export const NO_CPUSET: CpusetStats = {
 export function pids(read: Reader): Stats["pids"] {
   const current = number(read, "pids.current");
   // Without the controller the processes can still be counted.
-  if (current === undefined) return nonZero("current", words(read("cgroup.procs") ?? read("cgroup.threads")).length);
+  if (current === undefined)
+    return nonZero("current", (read("cgroup.procs") ?? read("cgroup.threads") ?? "").split("\n").length - 1);
   const limit = number(read, "pids.max");
   return { ...nonZero("current", current), ...nonZero("limit", limit === UNLIMITED ? 0 : limit) };
 }

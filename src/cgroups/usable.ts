@@ -6,7 +6,7 @@ import type { CgroupInput } from "./types.ts";
 
 /** Makes a cgroup; one that is there already is as good. `uid`: its owner on v2. */
 export function mkdirOp(path: string, uid = -1): OpOf<"mkdir"> {
-  return { op: "mkdir", path, mode: 0o755, parents: true, existOk: true, uid, gid: -1 };
+  return { op: "mkdir", path, mode: 0o755, parents: true, existOk: true, uid, gid: -1, what: "cgroup" };
 }
 
 /**
