@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { cgroupDirectory, cgroupPath, hasControl, hasController, hierarchyRoots, readControl } from "./lib/cgroup.ts";
+import { cgroupDirectory, cgroupPath, hasController, hierarchyRoots, readControl } from "./lib/cgroup.ts";
 import { area, check, type Scope } from "./lib/harness.ts";
 import { cgroupVersion } from "./lib/host.ts";
 import { TAG } from "./lib/workspace.ts";
@@ -118,16 +118,20 @@ for (const row of ROWS) {
     const c = t.container((spec) => {
       spec.linux.resources = row.resources;
     });
+    c.spec.process.args = ["/bin/probe", "wait"];
     await c.create();
     const pid = await c.pid();
-    for (const [file, content] of Object.entries(expected[1])) {
-      const found = readControl(pid, expected[0], file);
-      if (typeof content === "string") expect({ file, found }).toEqual({ file, found: content });
-      else expect(found).toMatch(content);
-    }
+    const compare = () => {
+      for (const [file, content] of Object.entries(expected[1])) {
+        const found = readControl(pid, expected[0], file);
+        if (typeof content === "string") expect({ file, found }).toEqual({ file, found: content });
+        else expect(found).toMatch(content);
+      }
+    };
+    compare();
     await c.start();
-    for (const [file, content] of Object.entries(expected[1]))
-      if (existsSync(`/proc/${pid}`) && hasControl(pid, expected[0], file)) expect(typeof content === "string" ? readControl(pid, expected[0], file) : content).toEqual(content);
+    await c.waitForOutput("ready");
+    compare(); // start must not reset anything
   });
 }
 

@@ -1,5 +1,5 @@
 /** Reading a container's cgroup from the host, in whichever layout the host has. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { cgroupVersion } from "./host.ts";
 import { cgroupMounts } from "./leaks.ts";
@@ -34,11 +34,6 @@ export function cgroupDirectory(pid: number, controller: string): string {
 /** Content of a control file of `pid`'s cgroup, trimmed, blanks made one. */
 export function readControl(pid: number, controller: string, file: string): string {
   return readFileSync(path.join(cgroupDirectory(pid, controller), file), "utf8").trim().replace(/\s+/g, " ");
-}
-
-/** True when the hierarchy of `controller` has `file` below its root (checked in a live cgroup). */
-export function hasControl(pid: number, controller: string, file: string): boolean {
-  return existsSync(path.join(cgroupDirectory(pid, controller), file));
 }
 
 /** All v1 hierarchies or the one of v2, by mount point. */

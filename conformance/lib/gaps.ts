@@ -8,6 +8,8 @@ export interface Gap {
   readonly runtime: "runc" | "crun";
   /** First version that has it; absent when no release known to us does. */
   readonly fixedIn?: string;
+  /** The failure is a race: the test is run, but may end either way. */
+  readonly sometimes?: true;
   readonly why: string;
   /** Sentences of the tests, or their beginning followed by `*`. */
   readonly tests: readonly string[];
