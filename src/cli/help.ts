@@ -1,8 +1,8 @@
 /** Help, suggestions and shell completion, by yargs from the command table. Loading yargs costs 15 ms: only here. */
 
 import type { Argv } from "yargs";
+import { versionText } from "../version.ts";
 import { type FlagSpec, globalSpec, type VerbName, type VerbSpec, verbNames, verbSpec } from "./table.ts";
-import { versionText } from "./version.ts";
 
 /** Help of one verb, or of the program. */
 export async function helpText(programName: string, verb: VerbName | undefined): Promise<string> {

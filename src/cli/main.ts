@@ -9,13 +9,13 @@ import process from "node:process";
 import { type Context, defaultRoot, resolveRoot } from "../container/context.ts";
 import { containerIds } from "../container/store.ts";
 import { type HostInfo, hostInfo } from "../host.ts";
+import { versionText } from "../version.ts";
 import { describeError, stackLine } from "./errors.ts";
 import { Flags } from "./flags.ts";
 import { completions, helpText, suggestion } from "./help.ts";
 import { type Log, openLog, print, printError } from "./log.ts";
 import { type CommandLine, parseCommandLine, UsageError } from "./parse.ts";
 import { verbMain } from "./verbs.ts";
-import { versionText } from "./version.ts";
 
 /** `run` and `exec` return what the process returned, so `exec` needs a status of its own for our errors. */
 const EXEC_FAILED = 255;

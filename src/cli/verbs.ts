@@ -4,12 +4,16 @@ import { TsruncError } from "../errors.ts";
 import type { VerbMain } from "./call.ts";
 import type { VerbName } from "./table.ts";
 import { completionVerb } from "./verbs/completion.ts";
+import { featuresVerb } from "./verbs/features.ts";
 import { listVerb } from "./verbs/list.ts";
+import { specVerb } from "./verbs/spec.ts";
 import { stateVerb } from "./verbs/state.ts";
 
 const VERBS: Partial<Record<VerbName, VerbMain>> = {
   completion: completionVerb,
+  features: featuresVerb,
   list: listVerb,
+  spec: specVerb,
   state: stateVerb,
 };
 

@@ -2,7 +2,7 @@
 
 import { formatError, TsruncError } from "../errors.ts";
 import type { Context } from "./context.ts";
-import { type FrozenCheck, type OciState, readState } from "./state.ts";
+import { type OciState, readState } from "./state.ts";
 import { containerIds } from "./store.ts";
 
 /**
@@ -10,7 +10,7 @@ import { containerIds } from "./store.ts";
  *
  * @throws TsruncError `io` for a root that was named and does not exist, or cannot be read
  */
-export function listContainers(context: Context, isFrozen: FrozenCheck): OciState[] {
+export function listContainers(context: Context): OciState[] {
   const ids = containerIds(context.root);
   if (ids === undefined) {
     if (!context.rootGiven) return [];
@@ -19,7 +19,7 @@ export function listContainers(context: Context, isFrozen: FrozenCheck): OciStat
   const states: OciState[] = [];
   for (const id of ids) {
     try {
-      states.push(readState(context.root, id, isFrozen));
+      states.push(readState(context.root, id));
     } catch (error) {
       // ENOENT: deleted between the two looks.
       if (error instanceof TsruncError && error.errno === "ENOENT") continue;

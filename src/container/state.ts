@@ -2,6 +2,7 @@
 
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { isFrozen } from "../cgroups/freeze.ts";
 import { isAlive } from "./proc.ts";
 import { containerDirectory, EXEC_FIFO, loadState, type StateRecord } from "./store.ts";
 
@@ -21,15 +22,12 @@ export interface OciState {
   readonly owner: string;
 }
 
-/** Asks src/cgroups whether the container's cgroup is frozen. */
-export type FrozenCheck = (record: StateRecord) => boolean;
-
 /** What the container is doing now. */
-export function containerStatus(root: string, record: StateRecord, isFrozen: FrozenCheck): Status {
+export function containerStatus(root: string, record: StateRecord): Status {
   if (record.creator !== undefined && isAlive(record.creator)) return "creating";
   if (!isAlive(record)) return "stopped";
   if (fs.existsSync(path.join(containerDirectory(root, record.id), EXEC_FIFO))) return "created";
-  return isFrozen(record) ? "paused" : "running";
+  return record.cgroup !== undefined && isFrozen(record.cgroup) ? "paused" : "running";
 }
 
 export function ociState(record: StateRecord, status: Status): OciState {
@@ -47,7 +45,7 @@ export function ociState(record: StateRecord, status: Status): OciState {
 }
 
 /** The state of one container. @throws TsruncError `not-found`, `usage`, `io` */
-export function readState(root: string, id: string, isFrozen: FrozenCheck): OciState {
+export function readState(root: string, id: string): OciState {
   const record = loadState(root, id);
-  return ociState(record, containerStatus(root, record, isFrozen));
+  return ociState(record, containerStatus(root, record));
 }

@@ -33,18 +33,22 @@ function container(id: string, changes: Partial<StateRecord> = {}): StateRecord 
   return made;
 }
 
-const running = () => false;
-const frozen = () => true;
+/** A v2 cgroup in the file system, frozen or not. */
+function cgroupRecord(freeze: "0" | "1"): NonNullable<StateRecord["cgroup"]> {
+  const directory = fs.mkdtempSync(path.join(root, "~cgroup"));
+  fs.writeFileSync(path.join(directory, "cgroup.freeze"), `${freeze}\n`);
+  return { version: "v2", manager: "cgroupfs", paths: { "": directory } };
+}
 
 test("status follows from the process, the fifo and the freezer", () => {
-  const record = container("box");
-  expect(containerStatus(root, record, running)).toBe("running");
-  expect(containerStatus(root, record, frozen)).toBe("paused");
+  const record = { ...container("box"), cgroup: cgroupRecord("1") };
+  expect(containerStatus(root, { ...record, cgroup: cgroupRecord("0") })).toBe("running");
+  expect(containerStatus(root, record)).toBe("paused");
   fs.writeFileSync(path.join(root, "box", "exec.fifo"), "");
-  expect(containerStatus(root, record, frozen)).toBe("created");
-  expect(containerStatus(root, { ...record, startTime: 1 }, frozen)).toBe("stopped");
-  expect(containerStatus(root, { ...record, creator: self() }, frozen)).toBe("creating");
-  expect(containerStatus(root, { ...record, pid: 0, creator: { pid: 1, startTime: 1 } }, frozen)).toBe("stopped");
+  expect(containerStatus(root, record)).toBe("created");
+  expect(containerStatus(root, { ...record, startTime: 1 })).toBe("stopped");
+  expect(containerStatus(root, { ...record, creator: self() })).toBe("creating");
+  expect(containerStatus(root, { ...record, pid: 0, creator: { pid: 1, startTime: 1 } })).toBe("stopped");
 });
 
 test("a zombie is stopped", async () => {
@@ -54,7 +58,7 @@ test("a zombie is stopped", async () => {
   const stat = () => fs.readFileSync(`/proc/${pid}/stat`, "latin1");
   while (!stat().includes(") Z ")) await Bun.sleep(1);
   const startTime = Number(stat().split(") ")[1]!.split(" ")[19]);
-  expect(containerStatus(root, container("box", { pid, startTime }), running)).toBe("stopped");
+  expect(containerStatus(root, container("box", { pid, startTime }))).toBe("stopped");
   child.kill("SIGKILL");
   await child.exited;
 });
@@ -64,7 +68,7 @@ test("the state JSON has runc's keys in runc's order, and pid 0 when stopped", (
   const state = ociState(record, "stopped");
   expect(Object.keys(state).join()).toBe("ociVersion,id,pid,status,bundle,rootfs,created,annotations,owner");
   expect(state.pid).toBe(0);
-  expect(readState(root, "box", running)).toMatchObject({
+  expect(readState(root, "box")).toMatchObject({
     pid: process.pid,
     status: "running",
     annotations: { a: "b" },
@@ -89,20 +93,20 @@ test("list: sorted, and what has no valid state is warned about", () => {
   fs.writeFileSync(path.join(root, "damaged", "state.json"), "{");
   fs.writeFileSync(path.join(root, "file"), "");
   const warnings: string[] = [];
-  expect(listContainers(contextOf(true, warnings), running).map((state) => state.id)).toEqual(["C", "a", "b"]);
+  expect(listContainers(contextOf(true, warnings)).map((state) => state.id)).toEqual(["C", "a", "b"]);
   expect(warnings).toHaveLength(1);
   expect(warnings[0]).toContain("load container `damaged`");
 });
 
 test("list: a missing root is an error only if it was named", () => {
   const context = { ...contextOf(true, []), root: path.join(root, "none") };
-  expect(() => listContainers(context, running)).toThrow("no such file or directory");
-  expect(listContainers({ ...context, rootGiven: false }, running)).toEqual([]);
+  expect(() => listContainers(context)).toThrow("no such file or directory");
+  expect(listContainers({ ...context, rootGiven: false })).toEqual([]);
 });
 
 test("the table has columns of at least 12, three blanks apart", () => {
   saveState(root, container("a-long-container-id"));
-  const table = listTable(listContainers(contextOf(true, []), running)).split("\n");
+  const table = listTable(listContainers(contextOf(true, []))).split("\n");
   const head = "ID                    PID         STATUS      BUNDLE       CREATED                    OWNER";
   expect(table[0]).toBe(head);
   expect(table[1]).toBe(
