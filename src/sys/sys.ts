@@ -139,18 +139,15 @@ export function setChildSubreaper(on: boolean): void {
 type OwnExecve = (file: string, args: readonly string[], env: Readonly<Record<string, string>>) => never;
 
 /**
- * Becomes another program (execve(2)); descriptors without close-on-exec stay open. The host's own
- * `process.execve` (Bun, Node ≥ 22.15) needs no FFI.
+ * Becomes another program (execve(2)). Stdio stays open; of other descriptors both hosts have marked all that they
+ * inherited close-on-exec, so {@link setCloexec} must free what is meant to stay.
  *
  * @throws TsruncError `io`
  */
 export function execve(file: string, args: readonly string[], env: Readonly<Record<string, string>>): never {
   const object = `\`${file}\``;
-  const own = (process as { readonly execve?: OwnExecve }).execve;
-  const invoke = (): number =>
-    own === undefined ? libc("execve", file, args, environment(env)) : own.call(process, file, args, env);
   try {
-    call("execve", object, invoke);
+    call("execve", object, () => (process.versions.bun === undefined ? become(file, args, env) : own(file, args, env)));
   } catch (error) {
     if (error instanceof TsruncError) throw error;
     throw failure("execve", object, (error as NodeJS.ErrnoException).code ?? "EIO", { cause: error });
@@ -158,6 +155,13 @@ export function execve(file: string, args: readonly string[], env: Readonly<Reco
   throw failure("execve", object, "EIO");
 }
 
-function environment(env: Readonly<Record<string, string>>): string[] {
-  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
+/** Bun's own needs no FFI. Node's (22.15) is no choice: when the call fails, it aborts the process. */
+function own(file: string, args: readonly string[], env: Readonly<Record<string, string>>): never {
+  return (process as unknown as { readonly execve: OwnExecve }).execve(file, args, env);
+}
+
+function become(file: string, args: readonly string[], env: Readonly<Record<string, string>>): number {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  for (const fd of [0, 1, 2]) libc("fcntl", fd, F_SETFD, 0);
+  return libc("execve", file, args, variables);
 }
