@@ -43,7 +43,7 @@ function sysctlProblem(spec: Spec, name: string): string | undefined {
   const namespace = sysctlNamespace(parts);
   if (namespace === undefined) return "is not of a namespace: setting it would change the host";
   if (findNamespace(spec, namespace) === undefined) {
-    return `needs a \`${namespace}\` namespace: setting it would change the host`;
+    return `needs a namespace of type \`${namespace}\`: setting it would change the host`;
   }
   if (parts[1] === "hostname" && namespace === "uts") return "conflicts with `hostname`, which is the way to set it";
   return undefined;

@@ -74,7 +74,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let bestDistance = 3;
   for (const candidate of candidates) {
     const upper = candidate.toUpperCase();
-    if (upper === wanted || (wanted.length > 2 && upper.endsWith(`_${wanted}`))) return candidate;
+    if (upper === wanted || (wanted.length > 1 && upper.endsWith(`_${wanted}`))) return candidate;
     const distance = candidate.length > 3 ? editDistance(wanted, upper) : 3;
     if (distance < bestDistance) {
       best = candidate;
