@@ -1,28 +1,31 @@
 /** Programs for people (one line per op) and for other programs (JSON). Both know of ops only what the table says. */
 
-import { OPS, type Op, PID, START } from "./ops.ts";
+import { LISTS, MOUNT_FLAGS, OPS, type Op, PID, START } from "./ops.ts";
+import type { ListName, Program } from "./program.ts";
 import { symbolic } from "./symbols.ts";
 
-export interface Section {
-  /** Whose ops these are: `launcher`, `init`. */
-  readonly title: string;
-  readonly ops: readonly Op[];
-}
-
 type Value = unknown;
+/** What is printed of a program. */
+type Printed = Pick<Program, ListName | "keepFds">;
 
-/** One block per section; a line has the op's index, its name, its operands and the part of config.json it came from. */
-export function programText(sections: readonly Section[]): string {
-  return sections.map((section) => `${section.title}:\n${section.ops.map(opLine).join("")}`).join("\n");
+/** One block per list of ops; a line has the op's index, its name, its operands and the part of config.json it came from. */
+export function programText(program: Printed): string {
+  const lists = LISTS.filter((list) => program[list].length > 0);
+  return lists.map((list) => `${list}:\n${program[list].map(opLine).join("")}`).join("\n");
 }
 
 function opLine(op: Op, index: number): string {
-  const words = operandsOf(op).flatMap(([name, kind, value]) => operandText(op.op, name, kind, value));
+  const words = operandsOf(op).flatMap(([name, kind, value]) => operandText(styleOf(op), name, kind, value));
   if (op.quiet === true) words.push("quiet");
   if (op.orElse === true) words.push("or-else");
   const origin = [op.what, op.at].filter((text) => text !== undefined && text !== "");
   const line = `${String(index).padStart(4)}  ${op.op.padEnd(15)} ${words.join(" ")}`.trimEnd();
   return `${origin.length === 0 ? line : `${line}  # ${origin.join(" ")}`}\n`;
+}
+
+/** The name under which symbols.ts knows the operands: `attr` of a mount by mount(2) holds other bits. */
+function styleOf(op: Op): string {
+  return op.op === "mount" && (Number(op.flags) & MOUNT_FLAGS.classic) !== 0 ? "classicMount" : op.op;
 }
 
 /** Name, kind and value of each operand, in the table's order. */
@@ -51,8 +54,9 @@ function quote(text: string): string {
 }
 
 /** The same as plain data: 64-bit numbers that a double cannot hold as decimal strings, bytes in base64. */
-export function programJson(sections: readonly Section[]): Record<string, readonly object[]> {
-  return Object.fromEntries(sections.map((section) => [section.title, section.ops.map(opJson)]));
+export function programJson(program: Printed): Record<ListName, readonly object[]> & { keepFds: number } {
+  const { launcher, init, cleanup, keepFds } = program;
+  return { launcher: launcher.map(opJson), init: init.map(opJson), cleanup: cleanup.map(opJson), keepFds };
 }
 
 function opJson(op: Op): object {

@@ -1,6 +1,9 @@
 /** Numbers of the kernel's interface, by name, for printed programs. Values are those of include/uapi/linux. */
 
+import * as os from "node:os";
 import { capabilityNames } from "../spec/capabilities.ts";
+import { TOKENS } from "./compile.ts";
+import { KEEP_HARD_LIMIT, MOUNT_FLAGS, PIVOT_MODES } from "./ops.ts";
 
 /** `NAME:VALUE` in hexadecimal, blank-separated; parsed when first asked for. */
 const BITS = {
@@ -24,7 +27,15 @@ const STYLES: Readonly<Record<string, string>> = {
   mode: "octal",
   mask: "octal",
   "boundingSet.mask": "capability",
-  "pivot.mode": "number",
+  "pivot.mode": "pivot",
+  token: "token",
+  soft: "limit",
+  hard: "limit",
+  "signal.signal": "signal",
+  "mount.flags": "mountFlags",
+  "bind.flags": "mountFlags",
+  "classicMount.flags": "mountFlags",
+  "classicMount.attr": "hex",
   "memoryPolicy.mode": "number",
   "clone.flags": "clone",
   "unshare.flags": "clone",
@@ -54,13 +65,43 @@ const STYLES: Readonly<Record<string, string>> = {
 /** One number as a person would write it: octal, flag names joined by `|`, decimal if nothing better is known. */
 export function symbolic(op: string, operand: string, value: bigint): string {
   const style = STYLES[`${op}.${operand}`] ?? STYLES[operand] ?? "number";
-  if (style === "octal") return value === 0n ? "0" : `0${value.toString(8)}`;
-  if (style === "hex") return value === 0n ? "0" : hex(value);
-  if (style === "fileType") return fileType(value);
-  if (style === "capability") return bitNames(capabilityBits(), value);
-  if (style === "rlimit" || style === "scheduler") return NUMBERED[style].split(" ")[Number(value)] ?? String(value);
-  if (Object.hasOwn(BITS, style)) return bitNames(bitTable(BITS[style as keyof typeof BITS]), value);
-  return String(value);
+  switch (style) {
+    case "octal":
+      return value === 0n ? "0" : `0${value.toString(8)}`;
+    case "hex":
+      return value === 0n ? "0" : hex(value);
+    case "limit":
+      return limit(value);
+    case "fileType":
+      return nameOf({ char: 0o20000, block: 0o60000, fifo: 0o10000 }, value);
+    case "pivot":
+      return nameOf(PIVOT_MODES, value);
+    case "token":
+      return nameOf(TOKENS, value);
+    case "signal":
+      return nameOf(os.constants.signals, value);
+    case "capability":
+      return bitNames(capabilityBits(), value);
+    case "mountFlags":
+      return bitNames(
+        Object.entries(MOUNT_FLAGS).map(([name, bits]) => [name, BigInt(bits)]),
+        value,
+      );
+    case "rlimit":
+    case "scheduler":
+      return NUMBERED[style].split(" ")[Number(value)] ?? String(value);
+    default:
+      return Object.hasOwn(BITS, style) ? bitNames(bitTable(BITS[style as keyof typeof BITS]), value) : String(value);
+  }
+}
+
+function nameOf(table: Readonly<Record<string, number>>, value: bigint): string {
+  return Object.entries(table).find(([, number]) => BigInt(number) === value)?.[0] ?? String(value);
+}
+
+function limit(value: bigint): string {
+  if (value === KEEP_HARD_LIMIT) return "keep";
+  return BigInt.asUintN(64, value) === (1n << 64n) - 1n ? "infinity" : String(value);
 }
 
 function capabilityBits(): [string, bigint][] {
@@ -86,12 +127,6 @@ function bitNames(table: readonly (readonly [string, bigint])[], value: bigint):
   }
   if (left !== 0n) names.push(hex(left));
   return names.join("|");
-}
-
-/** stat.h's S_IFMT values. */
-function fileType(value: bigint): string {
-  const names: Readonly<Record<string, string>> = { 8192: "char", 24576: "block", 4096: "fifo" };
-  return names[String(value)] ?? String(value);
 }
 
 function hex(value: bigint): string {
