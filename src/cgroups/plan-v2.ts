@@ -73,7 +73,7 @@ export function limitsV2(context: LimitContext, held?: () => HeldLimits): void {
 /** config-linux.md, "Cgroup ownership": the files that the kernel lists, or the three that every kernel has. */
 function delegation(input: CgroupInput, { host }: CgroupFacts, directory: string): Pick<CgroupPlan, "delegate"> {
   if (input.ownerUid === undefined) return {};
-  const listed = words(host.read("/sys/kernel/cgroup/delegate"));
+  const listed = (host.read("/sys/kernel/cgroup/delegate") ?? "").split("\n").filter((file) => file !== "");
   const files = listed.length > 0 ? listed : ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
   const paths = files.filter((file) => !file.includes("/")).map((file) => `${directory}/${file}`);
   return { delegate: { uid: input.ownerUid, paths } };
