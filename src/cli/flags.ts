@@ -3,22 +3,22 @@
 import { TsruncError } from "../errors.ts";
 
 export class Flags {
-  readonly #values = new Map<string, string[]>();
+  private readonly values = new Map<string, string[]>();
 
   /** Notes one occurrence; a boolean's value is `true` or `false`. */
   add(name: string, value: string): void {
-    const values = this.#values.get(name);
-    if (values === undefined) this.#values.set(name, [value]);
+    const values = this.values.get(name);
+    if (values === undefined) this.values.set(name, [value]);
     else values.push(value);
   }
 
   has(name: string): boolean {
-    return this.#values.has(name);
+    return this.values.has(name);
   }
 
   /** The last value given; an empty one counts as not given, as engines pass `--pid-file ""`. */
   string(name: string): string | undefined {
-    const value = this.#values.get(name)?.at(-1);
+    const value = this.values.get(name)?.at(-1);
     return value === "" ? undefined : value;
   }
 
@@ -32,7 +32,7 @@ export class Flags {
   }
 
   list(name: string): readonly string[] {
-    return this.#values.get(name) ?? [];
+    return this.values.get(name) ?? [];
   }
 
   /** @throws TsruncError `usage` unless it is a decimal integer that a double holds exactly. */

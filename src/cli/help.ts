@@ -2,7 +2,7 @@
 
 import type { Argv } from "yargs";
 import { versionText } from "../version.ts";
-import { type FlagSpec, globalSpec, type VerbName, type VerbSpec, verbNames, verbSpec } from "./table.ts";
+import { type FlagSpec, flagsOf, globalSpec, type VerbName, type VerbSpec, verbNames, verbSpec } from "./table.ts";
 
 /** Help of one verb, or of the program. */
 export async function helpText(programName: string, verb: VerbName | undefined): Promise<string> {
@@ -16,7 +16,7 @@ export async function helpText(programName: string, verb: VerbName | undefined):
 
 function describeProgram(parser: Argv, programName: string): string {
   for (const name of verbNames()) parser.command(name, verbSpec(name).summary);
-  addFlags(parser, globalSpec().flags, "GLOBAL OPTIONS:");
+  addFlags(parser, flagsOf(globalSpec()), "GLOBAL OPTIONS:");
   return (
     `NAME:\n   ${programName} - Open Container Initiative runtime\n\n` +
     `USAGE:\n   ${programName} [GLOBAL OPTIONS] COMMAND [OPTIONS] [ARGUMENTS]\n\n` +
@@ -25,8 +25,8 @@ function describeProgram(parser: Argv, programName: string): string {
 }
 
 function describeVerb(parser: Argv, programName: string, spec: VerbSpec): string {
-  addFlags(parser, spec.flags, "OPTIONS:");
-  const options = spec.flags.length === 0 ? "" : " [OPTIONS]";
+  addFlags(parser, flagsOf(spec), "OPTIONS:");
+  const options = flagsOf(spec).length === 0 ? "" : " [OPTIONS]";
   const usage = `${programName} ${spec.name}${options} ${spec.usage}`.trimEnd();
   return `NAME:\n   ${programName} ${spec.name} - ${spec.summary}\n\nUSAGE:\n   ${usage}`;
 }
@@ -93,7 +93,7 @@ export function completions(words: readonly string[], ids: () => readonly string
 }
 
 function long(spec: VerbSpec): string[] {
-  return spec.flags.map((flag) => `--${flag.name}`);
+  return flagsOf(spec).map((flag) => `--${flag.name}`);
 }
 
 function matching(current: string, words: readonly string[]): string[] {

@@ -6,7 +6,17 @@
  */
 
 import { Flags } from "./flags.ts";
-import { type FlagSpec, globalSpec, isVerb, type VerbName, type VerbSpec, verbNames, verbSpec } from "./table.ts";
+import {
+  type FlagSpec,
+  findFlag,
+  flagsOf,
+  globalSpec,
+  isVerb,
+  type VerbName,
+  type VerbSpec,
+  verbNames,
+  verbSpec,
+} from "./table.ts";
 
 export interface CommandLine {
   readonly globals: Flags;
@@ -50,7 +60,7 @@ export function parseCommandLine(words: readonly string[], globals: Flags = new 
   for (let word = words[0]; word !== undefined && isFlag(word); word = words[scanner.next]) {
     scanner.next++;
     if (word === "--") break;
-    takeFlag(scanner, word, global, [global.flags], [globals]);
+    takeFlag(scanner, word, global, [global], [globals]);
   }
   const name = words[scanner.next++];
   const flags = new Flags();
@@ -68,8 +78,6 @@ export function parseCommandLine(words: readonly string[], globals: Flags = new 
 function takeArguments(scanner: Scanner, spec: VerbSpec, globals: Flags, global: VerbSpec, flags: Flags): string[] {
   const args: string[] = [];
   const { words } = scanner;
-  // `-v` behind a verb is taken for "verbose" or "volume": better an error than a version.
-  const late = global.flags.filter((flag) => flag.name !== "version");
   for (let word = words[scanner.next]; word !== undefined; word = words[scanner.next]) {
     scanner.next++;
     if (word === "--") {
@@ -77,7 +85,7 @@ function takeArguments(scanner: Scanner, spec: VerbSpec, globals: Flags, global:
       return args;
     }
     if (isFlag(word)) {
-      takeFlag(scanner, word, spec, [spec.flags, late], [flags, globals]);
+      takeFlag(scanner, word, spec, [spec, global], [flags, globals]);
       continue;
     }
     if (spec.rest === "after-dashes") {
@@ -97,51 +105,60 @@ function isFlag(word: string): boolean {
   return word.length > 1 && word.startsWith("-");
 }
 
-/** Takes one flag and its value; `specs[i]` fills `into[i]`, the first that knows the flag wins. */
+/** Takes one flag and its value; what `specs[i]` knows goes into `into[i]`, the first that knows it wins. */
 function takeFlag(
   scanner: Scanner,
   word: string,
   verb: VerbSpec,
-  specs: readonly (readonly FlagSpec[])[],
+  specs: readonly VerbSpec[],
   into: readonly Flags[],
 ): void {
   const body = word.startsWith("--") ? word.slice(2) : word.slice(1);
   const equals = body.indexOf("=");
   const name = equals < 0 ? body : body.slice(0, equals);
   const given = equals < 0 ? undefined : body.slice(equals + 1);
-  for (const [i, flags] of specs.entries()) {
-    const flag = flags.find((candidate) => candidate.name === name || candidate.short === name);
-    if (flag === undefined) continue;
-    into[i]?.add(
-      flag.name,
-      flag.kind === "bool" ? truth(verb, flag, given) : (given ?? takeValue(scanner, verb, flag)),
-    );
+  const known = lookUp(name, verb, specs, into);
+  if (known !== undefined) {
+    const { flag, target } = known;
+    target.add(flag.name, flag.kind === "bool" ? truth(verb, flag, given) : (given ?? takeValue(scanner, verb, flag)));
     return;
   }
-  if (!word.startsWith("--") && takeJoined(body, specs, into)) return;
-  const candidates = specs.flatMap((flags) => flags.map((flag) => flag.name));
+  if (!word.startsWith("--") && takeJoined(body, verb, specs, into)) return;
+  const candidates = specs.flatMap((spec) => flagsOf(spec).map((flag) => flag.name));
   const where = verb.name === "" ? "" : ` of \`${verb.name}\``;
   throw new UsageError(verb.name, `unknown flag \`${word}\`${where}`, name, candidates);
 }
 
+interface Known {
+  readonly flag: FlagSpec;
+  readonly target: Flags;
+}
+
+function lookUp(name: string, verb: VerbSpec, specs: readonly VerbSpec[], into: readonly Flags[]): Known | undefined {
+  for (let i = 0; i < specs.length; i++) {
+    const spec = specs[i]!;
+    const flag = findFlag(spec, name);
+    // `-v` behind a verb is taken for "verbose" or "volume": better an error than a version.
+    if (flag !== undefined && (spec === verb || flag.name !== "version")) return { flag, target: into[i]! };
+  }
+  return undefined;
+}
+
 /** `-bDIR` and `-dt`: one-letter flags written as one word. */
-function takeJoined(body: string, specs: readonly (readonly FlagSpec[])[], into: readonly Flags[]): boolean {
-  const taken: [Flags, string, string][] = [];
+function takeJoined(body: string, verb: VerbSpec, specs: readonly VerbSpec[], into: readonly Flags[]): boolean {
+  const taken: Known[] = [];
   for (let at = 0; at < body.length; at++) {
-    const letter = body.charAt(at);
-    const index = specs.findIndex((flags) => flags.some((flag) => flag.short === letter));
-    const flag = specs[index]?.find((candidate) => candidate.short === letter);
-    const target = into[index];
-    if (flag === undefined || target === undefined) return false;
-    if (flag.kind !== "bool") {
+    const known = lookUp(body.charAt(at), verb, specs, into);
+    if (known === undefined) return false;
+    if (known.flag.kind !== "bool") {
       // A value only right behind the first letter: `-dpfoo` is more likely a mistyped `--dpfoo`.
       if (at > 0) return false;
-      target.add(flag.name, body.slice(1));
+      known.target.add(known.flag.name, body.slice(1));
       return true;
     }
-    taken.push([target, flag.name, "true"]);
+    taken.push(known);
   }
-  for (const [target, name, value] of taken) target.add(name, value);
+  for (const { flag, target } of taken) target.add(flag.name, "true");
   return true;
 }
 

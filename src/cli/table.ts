@@ -30,7 +30,8 @@ export interface VerbSpec {
   readonly max: number;
   /** Where the words of another command begin, among which no flag is ours: after the first argument, or after `--`. */
   readonly rest: "after-first" | "after-dashes" | "none";
-  readonly flags: readonly FlagSpec[];
+  /** The entry in the table. */
+  readonly entry: string;
 }
 
 const GLOBALS = `the options before the verb
@@ -145,8 +146,7 @@ ${BUNDLE}--rootless  for a user without root
 --env NAME=VALUE…  add to the environment
 --mount SRC:DST[:OPTS]…  add a bind mount
 --readonly  root filesystem read-only (default: true)`,
-  features: `print what this runtime supports as JSON
-`,
+  features: "print what this runtime supports as JSON\n",
   plan: `print the program that a bundle compiles to; nothing is done
 [ID]
 ${CREATE}
@@ -176,8 +176,7 @@ ${RUN}
 --lsm-mount-context CONTEXT  LSM mount context`,
   seccomp: `look into the seccomp filter of a bundle: disasm, explain, stats
 ACTION [ARG…]`,
-  completion: `print a completion script for bash
-`,
+  completion: "print a completion script for bash\n",
 } as const;
 
 export type VerbName = keyof typeof TABLE;
@@ -201,18 +200,41 @@ export function globalSpec(): VerbSpec {
 }
 
 function parseEntry(name: string, entry: string): VerbSpec {
-  const [summary = "", usage = "", ...lines] = entry.split("\n");
+  const first = entry.indexOf("\n");
+  const second = entry.indexOf("\n", first + 1);
+  const usage = entry.slice(first + 1, second < 0 ? undefined : second);
   const words = usage.split(" ").filter((word) => word !== "" && !word.startsWith("[--"));
   const open = usage.includes("…");
   return {
     name,
-    summary,
+    summary: entry.slice(0, first),
     usage,
     min: words.filter((word) => !word.startsWith("[") && !word.includes("…")).length,
     max: open ? Number.POSITIVE_INFINITY : words.length,
     rest: usage.startsWith("[--") ? "after-dashes" : open ? "after-first" : "none",
-    flags: lines.filter((line) => line !== "").map(parseFlag),
+    entry,
   };
+}
+
+/** All flags of a verb. */
+export function flagsOf(spec: VerbSpec): FlagSpec[] {
+  return spec.entry.split("\n").slice(2).map(parseFlag);
+}
+
+/** One flag, by its name or letter, without looking at the others. */
+export function findFlag(spec: VerbSpec, name: string): FlagSpec | undefined {
+  const { entry } = spec;
+  const short = name.length === 1;
+  if (name.includes(" ")) return undefined;
+  let at = entry.indexOf(short ? `\n-${name}, --` : `\n--${name} `);
+  if (at < 0 && !short) {
+    const behind = entry.indexOf(`, --${name} `);
+    // Behind its letter: "\n-x, --name ".
+    if (behind >= 3 && entry.startsWith("\n-", behind - 3)) at = behind - 3;
+  }
+  if (at < 0) return undefined;
+  const end = entry.indexOf("\n", at + 1);
+  return parseFlag(entry.slice(at + 1, end < 0 ? undefined : end));
 }
 
 function parseFlag(line: string): FlagSpec {
