@@ -41,6 +41,8 @@ struct program {
   struct pvec reporter; /* argv of what formats failures; empty: the parent reads them */
   uint32_t fault_list, fault_index, fault_errno, keep_fds;
   struct pstr context;  /* for the reporter */
+  uint32_t cleanup_from; /* failures of launcher ops before this one leave all as it is */
+  uint32_t unused;
 };
 
 enum { REPORT_FAILURE = 1, REPORT_WARNING = 2, REPORT_TIMING = 3, REPORT_STATUS = 4 };
@@ -63,6 +65,7 @@ struct context {
   const char *base; /* the program */
   uint32_t size;
   int list;
+  uint32_t launcher_at; /* index of the launcher's op */
   int program_fd, sync; /* sync: this side's end of the channel between launcher and init */
   int slots[SLOTS];
   int fifo;              /* init: where failures go once start let it through */
@@ -93,7 +96,7 @@ static inline const char *str(struct pstr s) { return s.off ? ctx.base + s.off :
 static inline const struct pstr *vec(struct pvec v) { return (const struct pstr *)(ctx.base + v.off); }
 bool ignored(uint64_t errnos, int error);
 char *expand(struct pstr text, size_t *len);
-char **expand_list(struct pvec v);
+char **expand_list(struct pvec v, size_t extra);
 char **list_of(struct pvec v, size_t extra);
 void *allocate(size_t size);
 int write_all(int fd, const void *data, size_t len);

@@ -107,6 +107,7 @@ bool run_list(int list) {
       skip = false;
       continue;
     }
+    if (list == LIST_LAUNCHER) ctx.launcher_at = i;
     ctx.failure.index = i;
     ctx.failure.list = (uint32_t)list;
     int rc = run_op(head);
@@ -209,7 +210,7 @@ int main(int argc, char **argv, char **envp) {
     struct report failure = ctx.failure;
     failure.kind = REPORT_FAILURE;
     stop_child();
-    run_list(LIST_CLEANUP);
+    if (ctx.launcher_at >= p->cleanup_from) run_list(LIST_CLEANUP);
     ctx.warned = true;
     report(&failure);
     finish(1);

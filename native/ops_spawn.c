@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include "init.h"
 
@@ -10,6 +11,7 @@ static char *const no_environment[] = { NULL };
 /* After vfork: only system calls. */
 static _Noreturn void become(const char *path, char **argv, char **env, int in, int out, volatile int *error) {
   setsid();
+  umask(022);
   if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0) {
     syscall(SYS_close_range, 3, ~0u, 0);
     execve(path, argv, env ? env : no_environment);
@@ -40,14 +42,13 @@ static size_t keep_end(char *kept, size_t have, int fd) {
   return have;
 }
 
-static int judge(const struct op_spawn *op, pid_t pid, bool late, const char *output) {
+static int judge(pid_t pid, bool late, const char *output) {
   siginfo_t info = { 0 };
   while (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0 && errno == EINTR) {}
   if (late) return fail_errno(STEP_SPAWN_TIMEOUT, ETIMEDOUT, output);
   if (info.si_code == CLD_EXITED && info.si_status == 0) return 0;
   fail_errno(STEP_SPAWN_STATUS, 0, output);
   ctx.failure.aux = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
-  (void)op;
   return -1;
 }
 
@@ -57,7 +58,7 @@ static int run(const struct op_spawn *op) {
   char *text = expand(op->input, &len);
   if (in < 0 || write_all(in, text, len) < 0 || lseek(in, 0, SEEK_SET) < 0 || pipe2(out, O_CLOEXEC) < 0)
     return fail(STEP_SPAWN_PIPE, str(op->path));
-  char **argv = expand_list(op->argv), **env = list_of(op->env, 0);
+  char **argv = expand_list(op->argv, 0), **env = list_of(op->env, 0);
   volatile int error = 0;
   pid_t pid = vfork();
   if (pid == 0) become(str(op->path), argv, env, in, out[1], &error);
@@ -97,7 +98,7 @@ static int run(const struct op_spawn *op) {
   output[have] = 0;
   if (out[0] >= 0) close(out[0]);
   close(pidfd);
-  return judge(op, pid, late, output);
+  return judge(pid, late, output);
 }
 
 int do_spawn(const struct op_spawn *op) {

@@ -261,7 +261,7 @@ int do_fifo(const struct op_fifo *op) {
 }
 
 int do_exec(const struct op_exec *op) {
-  char **argv = list_of(op->argv, 0), **env = list_of(op->env, 1);
+  char **argv = list_of(op->argv, 0), **env = expand_list(op->env, 1);
   if (ctx.home) env[op->env.count] = ctx.home;
   if (!inside_root()) return fail_errno(STEP_EXEC_OUTSIDE, EPERM, NULL);
   execve(ctx.found, argv, env);

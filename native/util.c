@@ -59,7 +59,8 @@ char *expand(struct pstr text, size_t *len) {
   char *out = allocate(text.len + markers * 24 + 1), *o = out;
   while (in < end)
     if (*in == 1 && in + 1 < end) {
-      o += put_number(o, marker(in[1]));
+      if (in[1] == 1) *o++ = 1; /* doubled: itself */
+      else o += put_number(o, marker(in[1]));
       in += 2;
     } else *o++ = *in++;
   *o = 0;
@@ -73,8 +74,8 @@ char **list_of(struct pvec v, size_t extra) {
   return out;
 }
 
-char **expand_list(struct pvec v) {
-  char **out = allocate((v.count + 1) * sizeof *out);
+char **expand_list(struct pvec v, size_t extra) {
+  char **out = allocate((v.count + extra + 1) * sizeof *out);
   for (uint32_t i = 0; i < v.count; i++) out[i] = expand(vec(v)[i], NULL);
   return out;
 }

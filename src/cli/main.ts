@@ -15,16 +15,23 @@ import { Flags } from "./flags.ts";
 import { completions, helpText, suggestion } from "./help.ts";
 import { type Log, openLog, print, printError } from "./log.ts";
 import { type CommandLine, parseCommandLine, UsageError } from "./parse.ts";
+import { reportOutcome } from "./report.ts";
 import { verbMain } from "./verbs.ts";
 
 /** `run` and `exec` return what the process returned, so `exec` needs a status of its own for our errors. */
 const EXEC_FAILED = 255;
 const FAILED = 1;
+/** How tsrunc-init calls us to tell what it could not do. */
+const REPORT_VERB = "__report";
 
 function main(words: readonly string[]): void {
   const host = hostInfo();
   if (words[0] === "--get-yargs-completions") {
     finish(complete(words), undefined, FAILED);
+    return;
+  }
+  if (words[0] === REPORT_VERB) {
+    exit(reportOutcome(Number(words[1])));
     return;
   }
   const globals = new Flags();

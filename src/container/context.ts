@@ -64,7 +64,7 @@ function geteuid(): number {
   return process.geteuid?.() ?? 0;
 }
 
-function inUserNamespace(): boolean {
+export function inUserNamespace(): boolean {
   try {
     // The initial user namespace maps all ids onto themselves: "0 0 4294967295" (user_namespaces(7)).
     return fs.readFileSync("/proc/self/uid_map", "latin1").trim().split(/\s+/).join(" ") !== "0 0 4294967295";

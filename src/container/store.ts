@@ -11,6 +11,7 @@ import * as path from "node:path";
 import process from "node:process";
 import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
+import type { Label } from "../init/report.ts";
 import { PID, START } from "../program/ops.ts";
 import { isAlive, type ProcessRef } from "./proc.ts";
 
@@ -31,13 +32,19 @@ export interface StateRecord extends ProcessRef {
   /** Present while the container is being created: who does it. Dead with this still present: the create died. */
   readonly creator?: ProcessRef;
   readonly cgroup?: CgroupRecord;
+  /** What init does after start let it through, from op `first` on: for the message of a start that fails. */
+  readonly tail?: { readonly first: number; readonly labels: readonly Label[] };
+  /** Destinations of mounts below `rootfs` that were made in the host's mount namespace. */
+  readonly hostMounts?: readonly string[];
 }
 
 export const STATE_FILE = "state.json";
 export const CONFIG_FILE = "config.json";
 export const EXEC_FIFO = "exec.fifo";
 export const LOCK_FILE = "lock";
-const OWN_FILES: readonly string[] = [STATE_FILE, CONFIG_FILE, EXEC_FIFO, LOCK_FILE];
+/** With the pid of its maker behind TEMPORARY: a program on its way to tsrunc-init. */
+const PROGRAM_FILE = "program";
+const OWN_FILES: readonly string[] = [STATE_FILE, CONFIG_FILE, EXEC_FIFO, LOCK_FILE, PROGRAM_FILE];
 /** In front of names in the root directory that are not containers; no id contains it. */
 export const TEMPORARY = "~";
 

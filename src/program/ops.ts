@@ -88,7 +88,11 @@ export const OPS = {
   loopback: { on: "I", args: {}, steps: ["socket", "ioctl"] },
   // ---- init: the root file system. `dest` is always resolved inside the root ----
   propagation: { on: "I", args: { path: "str", flags: "u64" }, steps: ["mount"] },
-  root: { on: "I", args: { path: "str", bind: "bool", parentPrivate: "bool" }, steps: ["open", "clone", "private", "move"] },
+  root: {
+    on: "I",
+    args: { path: "str", bind: "bool", parentPrivate: "bool" },
+    steps: ["open", "clone", "private", "move"],
+  },
   /** A new instance of a file system. `params` are `key` or `key=value`; with `classic` the first is mount(2)'s data. */
   mount: {
     on: "I",
@@ -104,7 +108,19 @@ export const OPS = {
       flags: "u64",
       idmap: "slot",
     },
-    steps: ["target", "fsopen", "option", "create", "fsmount", "attributes", "move", "propagation", "copy", "procfs", "idmap"],
+    steps: [
+      "target",
+      "fsopen",
+      "option",
+      "create",
+      "fsmount",
+      "attributes",
+      "move",
+      "propagation",
+      "copy",
+      "procfs",
+      "idmap",
+    ],
   },
   bind: {
     on: "I",
@@ -203,7 +219,7 @@ export const OPS = {
   /** Finds the first of `candidates` that can be executed; what is found is what `exec` runs. */
   lookup: { on: "I", args: { candidates: "strs" }, steps: ["access"] },
   fifo: { on: "I", args: { slot: "slot" }, steps: ["open", "write"] },
-  exec: { on: "I", args: { argv: "strs", env: "strs" }, steps: ["outside", "execve"] },
+  exec: { on: "I", args: { argv: "strs", env: "texts" }, steps: ["outside", "execve"] },
   // ---- the seccomp listener, by the launcher ----
   seccompListener: { on: "L", args: { slot: "slot", state: "text" }, steps: ["receive", "getfd", "send", "died"] },
 } as const;
@@ -212,6 +228,11 @@ export const OPS = {
 export const PID = "\u0001p";
 /** Stands for the container's start time, field 22 of /proc/PID/stat, in clock ticks. */
 export const START = "\u0001s";
+
+/** Text of the user's in an operand of kind text: what looks like a marker stands for itself. */
+export function literal(text: string): string {
+  return text.includes("\u0001") ? text.replaceAll("\u0001", "\u0001\u0001") : text;
+}
 
 type Operand<K> = K extends "u64" | "i64"
   ? number | bigint

@@ -1,0 +1,6 @@
+import { startContainer } from "../../container/start.ts";
+import { type Call, containerId } from "../call.ts";
+
+export function startVerb(call: Call): number {
+  return startContainer(call.context, containerId(call));
+}

@@ -1,0 +1,244 @@
+/** create and run: from a bundle to a program, and on to tsrunc-init (runtime.md, "Create"). */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import process from "node:process";
+import { planCgroup } from "../cgroups/plan.ts";
+import type { CgroupPlan } from "../cgroups/types.ts";
+import { TsruncError } from "../errors.ts";
+import { become, type LaunchOptions } from "../init/launch.ts";
+import { labelsOf } from "../init/report.ts";
+import { compileCreate } from "../program/compile.ts";
+import { hostRootId, namespacesOf } from "../program/compile-namespaces.ts";
+import type { CompileInput, HostFacts } from "../program/input.ts";
+import { MOUNT_ATTR_RDONLY, parseMountOptions } from "../program/mount-options.ts";
+import type { Program } from "../program/program.ts";
+import { type LoadedSpec, loadSpec } from "../spec/load.ts";
+import type { Spec } from "../spec/types.ts";
+import { claimContainer } from "./claim.ts";
+import { type Context, isRootless } from "./context.ts";
+import { readHostFacts } from "./host-facts.ts";
+import { launchOptions } from "./launch-options.ts";
+import type { CreateOptions, RunOptions } from "./options.ts";
+import { userName } from "./owner.ts";
+import { self } from "./proc.ts";
+import { containerDirectory, isStale, recordIn, type StateRecord, stateTemplate } from "./store.ts";
+
+export interface Prepared {
+  readonly program: Program;
+  readonly loaded: LoadedSpec;
+  readonly record: StateRecord;
+  readonly bundle: string;
+  readonly directory: string;
+  readonly warnings: readonly string[];
+}
+
+/** Compiles a bundle for a new container; reads the host, changes nothing. */
+export function prepareCreate(
+  context: Context,
+  options: CreateOptions,
+  mode: CompileInput["mode"],
+  run?: RunOptions,
+): Prepared {
+  const bundle = path.resolve(options.bundle);
+  const directory = containerDirectory(path.resolve(context.root), options.id);
+  const loaded = loadSpec(bundle);
+  const { spec } = loaded;
+  const facts = readHostFacts(context, spec);
+  const rootfs = resolveRootfs(spec, bundle);
+  const terminal = checkTerminal(spec, options, mode);
+  const cgroup = planCgroup(cgroupInput(context, options.id, spec, facts), facts.cgroup);
+  const record = newRecord(options.id, spec, bundle, rootfs, cgroup);
+  const creating = { ...record, creator: self() };
+  const input = {
+    ...compileInput(context, options, run),
+    ...{ spec, bundle, rootfs, facts, cgroup, mode, consoleSocket: terminal },
+    stateDirectory: directory,
+    creatingTemplate: stateTemplate(creating),
+  };
+  // The labels of what runs after start are kept, so that start can say what failed.
+  const first = compileCreate({ ...input, stateTemplate: "" });
+  const final = stateTemplate({ ...record, ...tailOf(first), ...unmountOf(first) });
+  const program = replaceState(first, directory, final);
+  const warnings = [...loaded.warnings, ...cgroup.warnings];
+  return { program, loaded, record: creating, bundle, directory, warnings };
+}
+
+/** The program with the final state.json, which names ops of the program itself. */
+function replaceState(program: Program, directory: string, text: string): Program {
+  const at = program.launcher.findLastIndex((op) => op.op === "putFile" && op.path === `${directory}/state.json`);
+  return {
+    ...program,
+    launcher: program.launcher.map((op, i) => (i === at && op.op === "putFile" ? { ...op, text } : op)),
+  };
+}
+
+function tailOf(program: Program): Pick<StateRecord, "tail"> {
+  const at = program.init.findIndex((op) => op.op === "fifo");
+  if (at < 0) return {};
+  return { tail: { first: at, labels: labelsOf(program).init?.slice(at) ?? [] } };
+}
+
+function unmountOf(program: Program): Pick<StateRecord, "hostMounts"> {
+  const op = program.cleanup.find((candidate) => candidate.op === "unmount");
+  return op === undefined ? {} : { hostMounts: op.paths };
+}
+
+type FromOptions = Omit<
+  CompileInput,
+  "spec" | "bundle" | "rootfs" | "facts" | "cgroup" | "mode" | "stateDirectory" | "creatingTemplate" | "stateTemplate"
+>;
+
+function compileInput(context: Context, options: CreateOptions, run: RunOptions | undefined): FromOptions {
+  void context;
+  const absolute = (file: string | undefined) => (file === undefined ? undefined : path.resolve(file));
+  return {
+    id: options.id,
+    environment: environment(),
+    keep: run?.keep ?? false,
+    noPivot: options.noPivot,
+    noNewKeyring: options.noNewKeyring,
+    noSubreaper: run?.noSubreaper ?? false,
+    preserveFds: options.preserveFds,
+    consoleSocket: undefined,
+    pidfdSocket: absolute(options.pidfdSocket),
+    pidFile: absolute(options.pidFile),
+    notifySocket: process.env["NOTIFY_SOCKET"],
+    listenFds: listenFds(),
+  };
+}
+
+export function environment(): string[] {
+  return Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ""}`);
+}
+
+/** Sockets of systemd's socket activation, which count from 3 too (sd_listen_fds(3)). */
+function listenFds(): number {
+  const count = Number(process.env["LISTEN_FDS"] ?? 0);
+  const meant = process.env["LISTEN_PID"];
+  if (meant !== undefined && Number(meant) !== process.pid) return 0;
+  return Number.isSafeInteger(count) && count > 0 ? count : 0;
+}
+
+function resolveRootfs(spec: Spec, bundle: string): string {
+  const given = path.resolve(bundle, spec.root?.path ?? "rootfs");
+  let rootfs: string;
+  try {
+    rootfs = fs.realpathSync(given);
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code ?? "EIO";
+    throw new TsruncError("config", `rootfs \`${given}\` cannot be used: ${errnoWords(errno)}`, {
+      at: "/root/path",
+      errno,
+    });
+  }
+  if (!fs.statSync(rootfs).isDirectory()) {
+    throw new TsruncError("config", `rootfs \`${given}\` is not a directory (ENOTDIR)`, {
+      at: "/root/path",
+      errno: "ENOTDIR",
+    });
+  }
+  if (rootfs === "/") throw new TsruncError("config", "rootfs cannot be the host's own root", { at: "/root/path" });
+  return rootfs;
+}
+
+function errnoWords(errno: string): string {
+  return errno === "ENOENT" ? "no such file or directory (ENOENT)" : errno;
+}
+
+/** As runc: a detached container needs somebody to hold the other end of its terminal. */
+function checkTerminal(spec: Spec, options: CreateOptions, mode: CompileInput["mode"]): string | undefined {
+  const terminal = spec.process?.terminal === true;
+  const socket = options.consoleSocket === undefined ? undefined : path.resolve(options.consoleSocket);
+  const detached = mode !== "run";
+  if (terminal && detached && socket === undefined) {
+    throw new TsruncError(
+      "usage",
+      "cannot allocate tty if runc will detach without setting console socket".replace("runc", "tsrunc"),
+      {
+        at: "/process/terminal",
+        hint: "pass `--console-socket`, or set `terminal` to false",
+      },
+    );
+  }
+  if (socket !== undefined && (!terminal || !detached)) {
+    throw new TsruncError("usage", "cannot use console socket if tsrunc will not detach or allocate tty", {
+      at: "/process/terminal",
+    });
+  }
+  return socket;
+}
+
+function cgroupInput(context: Context, id: string, spec: Spec, facts: HostFacts): Parameters<typeof planCgroup>[0] {
+  const ns = namespacesOf(spec);
+  const rootless = isRootless(context);
+  return {
+    id,
+    cgroupsPath: spec.linux?.cgroupsPath,
+    resources: spec.linux?.resources,
+    devices: spec.linux?.devices,
+    manager: context.cgroupManager,
+    rootless,
+    skipDevices: facts.euid !== 0 || facts.inUserNamespace,
+    ownerUid:
+      ns.made.has("user") && ns.made.has("cgroup") && hasWritableCgroup(spec)
+        ? hostRootId(spec.linux?.uidMappings)
+        : undefined,
+  };
+}
+
+/** config-linux.md, "Cgroup ownership": only where the container can use it. */
+function hasWritableCgroup(spec: Spec): boolean {
+  return (spec.mounts ?? []).some((mount) => {
+    const options = parseMountOptions(mount.options ?? []);
+    return (mount.type === "cgroup" || mount.type === "cgroup2") && (options.set & MOUNT_ATTR_RDONLY) === 0;
+  });
+}
+
+function newRecord(id: string, spec: Spec, bundle: string, rootfs: string, cgroup: CgroupPlan): StateRecord {
+  return {
+    pid: 0,
+    startTime: 0,
+    ociVersion: spec.ociVersion,
+    id,
+    bundle,
+    rootfs,
+    created: new Date().toISOString(),
+    owner: userName(process.getuid?.() ?? 0),
+    ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
+    cgroup: cgroup.record,
+  };
+}
+
+function launch(context: Context, prepared: Prepared, options: LaunchOptions): never {
+  for (const warning of prepared.warnings) context.log.warn(warning);
+  const { directory, record, loaded } = prepared;
+  claimContainer({ root: path.dirname(directory), record, config: loaded.text });
+  try {
+    // Hooks run in the bundle's directory, as they do under runc.
+    process.chdir(prepared.bundle);
+    return become(prepared.program, options);
+  } catch (error) {
+    fs.rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** @throws TsruncError `config`, `usage`, `exists`, `unsupported`, `io`; what fails later is told by the reporter */
+export function createContainer(context: Context, options: CreateOptions): never {
+  refuseExisting(context, options.id);
+  const prepared = prepareCreate(context, options, "create");
+  return launch(context, prepared, launchOptions(context, prepared.directory));
+}
+
+export function runContainer(context: Context, options: RunOptions): never {
+  refuseExisting(context, options.id);
+  const prepared = prepareCreate(context, options, options.detach ? "run-detached" : "run", options);
+  return launch(context, prepared, launchOptions(context, prepared.directory));
+}
+
+/** Before its cgroup is looked at, which of course is in use. Taking the id for good is what claims it. */
+function refuseExisting(context: Context, id: string): void {
+  const directory = containerDirectory(path.resolve(context.root), id);
+  if (!fs.existsSync(directory) || isStale(recordIn(directory, id))) return;
+  throw new TsruncError("exists", `container with given ID already exists: \`${id}\``);
+}

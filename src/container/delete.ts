@@ -1,0 +1,71 @@
+/** delete (runtime.md, "Delete"). */
+import * as path from "node:path";
+import { freezePlan } from "../cgroups/freeze.ts";
+import { TsruncError } from "../errors.ts";
+import { become } from "../init/launch.ts";
+import { removalOps } from "../program/compile-delete.ts";
+import type { Op } from "../program/ops.ts";
+import type { Context } from "./context.ts";
+import { environment } from "./create.ts";
+import { launchOptions } from "./launch-options.ts";
+import type { DeleteOptions } from "./options.ts";
+import type { ProcessRef } from "./proc.ts";
+import { removalInput, unmountOps } from "./removal.ts";
+import { containerStatus, type Status } from "./state.ts";
+import {
+  containerDirectory,
+  EXEC_FIFO,
+  LOCK_FILE,
+  loadState,
+  recordIn,
+  removeContainer,
+  type StateRecord,
+} from "./store.ts";
+
+const SIGKILL = 9;
+const KILL_WAIT_MS = 10_000;
+
+/** @returns the exit status where nothing had to be executed. @throws TsruncError `not-found`, `state` */
+export function deleteContainer(context: Context, { id, force }: DeleteOptions): number {
+  const root = path.resolve(context.root);
+  const directory = containerDirectory(root, id);
+  if (force && recordIn(directory, id) === undefined) {
+    removeContainer(root, id); // nothing there, or the rest of a create that died before it wrote its state
+    return 0;
+  }
+  const record = loadState(root, id);
+  const status = containerStatus(root, record);
+  if (!force && status !== "stopped" && status !== "created") {
+    throw new TsruncError("state", `cannot delete container \`${id}\` that is not stopped: it is ${status}`, {
+      hint: "stop it with `kill`, or use `--force`",
+    });
+  }
+  const launcher: Op[] = [
+    { op: "lock", path: path.join(directory, LOCK_FILE) },
+    ...killOps(record, status, directory),
+    ...removalOps(removalInput(root, record, environment()), unmountOps(record)),
+  ];
+  return become(
+    { launcher, init: [], cleanup: [], cleanupFrom: launcher.length, keepFds: 0 },
+    launchOptions(context, directory),
+  );
+}
+
+function killOps(record: StateRecord, status: Status, directory: string): Op[] {
+  const kill = ({ pid, startTime }: ProcessRef): Op => {
+    return { op: "signal", pid, start: startTime, signal: SIGKILL, waitMs: KILL_WAIT_MS, ignore: ["ESRCH"] };
+  };
+  switch (status) {
+    case "stopped":
+      return [];
+    case "created":
+      // Start takes the FIFO away under the same lock: if it has, the container is running and not to be deleted.
+      return [{ op: "unlink", path: path.join(directory, EXEC_FIFO), ignore: [] }, kill(record)];
+    case "creating":
+      return record.creator === undefined ? [kill(record)] : [kill(record.creator), kill(record)];
+    case "running":
+    case "paused":
+      // On v1 a frozen process takes no signal, SIGKILL neither.
+      return [kill(record), ...(record.cgroup === undefined ? [] : freezePlan(record.cgroup, "thawed"))].reverse();
+  }
+}

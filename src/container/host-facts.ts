@@ -1,0 +1,40 @@
+/** Reads what the compiler has to know of the host; only what the config makes it need. */
+import * as fs from "node:fs";
+import process from "node:process";
+import { readCgroupFacts } from "../cgroups/facts.ts";
+import type { HostFacts } from "../program/input.ts";
+import type { Spec } from "../spec/types.ts";
+import type { Context } from "./context.ts";
+import { inUserNamespace } from "./context.ts";
+
+function read(path: string): string {
+  try {
+    return fs.readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+export function readHostFacts(context: Context, spec: Spec): HostFacts {
+  const euid = process.geteuid?.() ?? 0;
+  const makesUserNamespace = spec.linux?.namespaces?.some((ns) => ns.type === "user") ?? false;
+  const labelled = (spec.process?.apparmorProfile ?? "") !== "" || (spec.process?.selinuxLabel ?? "") !== "";
+  const helpers = makesUserNamespace && euid !== 0;
+  return {
+    euid,
+    egid: process.getegid?.() ?? 0,
+    lastCap: Number(read("/proc/sys/kernel/cap_last_cap")) || 40,
+    boundingSet: BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(read("/proc/self/status"))?.[1] ?? "0"}`),
+    cgroup: readCgroupFacts(),
+    lsm: labelled ? read("/sys/kernel/security/lsm").trim().split(",") : [],
+    newuidmap: helpers ? findHelper("newuidmap") : undefined,
+    newgidmap: helpers ? findHelper("newgidmap") : undefined,
+    nofile: context.nofile,
+    inUserNamespace: inUserNamespace(),
+  };
+}
+
+/** Set-uid helpers are taken from the system's directories only, never from the caller's PATH. */
+function findHelper(name: string): string | undefined {
+  return ["/usr/bin", "/bin", "/usr/local/bin"].map((dir) => `${dir}/${name}`).find((path) => fs.existsSync(path));
+}

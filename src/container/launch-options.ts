@@ -1,0 +1,24 @@
+import * as path from "node:path";
+import process from "node:process";
+import type { LaunchOptions } from "../init/launch.ts";
+import type { Context } from "./context.ts";
+
+/** How the command line starts tsrunc-init. Called before the working directory changes. */
+export function launchOptions(context: Context, directory: string, failureStatus = 1): LaunchOptions {
+  return {
+    directory,
+    reporter: reporter(context.programName),
+    logPath: context.logPath === undefined ? undefined : path.resolve(context.logPath),
+    logFormat: context.logFormat,
+    debug: context.debug,
+    failureStatus,
+    initFd: context.initFd,
+  };
+}
+
+/** This program again, by its path: [path, argv…]. Under Node the script comes between. */
+function reporter(programName: string): string[] {
+  const script = process.argv[1] ?? "";
+  const standalone = process.versions.bun !== undefined && script.startsWith("/$bunfs/");
+  return standalone ? [process.execPath, programName, "__report"] : [process.execPath, "node", script, "__report"];
+}

@@ -1,0 +1,38 @@
+/** What is needed to take a container away, from what is kept of it. */
+import type { CgroupRecord } from "../cgroups/types.ts";
+import type { RemovalInput } from "../program/compile-delete.ts";
+import type { Op } from "../program/ops.ts";
+import type { Spec } from "../spec/types.ts";
+import { containerDirectory, loadConfigText, type StateRecord } from "./store.ts";
+
+const NO_CGROUP: CgroupRecord = { version: "none", manager: "disabled", paths: {} };
+
+/** Of the config only the hooks matter here; it was checked when the container was created. */
+function storedSpec(root: string, record: StateRecord): Spec {
+  const { ociVersion, annotations } = record;
+  const text = loadConfigText(root, record.id);
+  const hooks =
+    text.includes('"poststart"') || text.includes('"poststop"') ? (JSON.parse(text) as Spec).hooks : undefined;
+  return {
+    ociVersion,
+    ...(annotations === undefined ? {} : { annotations }),
+    ...(hooks === undefined ? {} : { hooks }),
+  };
+}
+
+export function removalInput(root: string, record: StateRecord, environment: readonly string[]): RemovalInput {
+  return {
+    spec: storedSpec(root, record),
+    id: record.id,
+    bundle: record.bundle,
+    stateDirectory: containerDirectory(root, record.id),
+    cgroup: { record: record.cgroup ?? NO_CGROUP },
+    environment,
+  };
+}
+
+/** Mounts that a container without a mount namespace made on the host. */
+export function unmountOps(record: StateRecord): Op[] {
+  if (record.hostMounts === undefined) return [];
+  return [{ op: "unmount", root: record.rootfs, paths: record.hostMounts, at: "/mounts" }];
+}

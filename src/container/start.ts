@@ -1,0 +1,61 @@
+/** start (runtime.md, "Start"). */
+import * as path from "node:path";
+import { TsruncError } from "../errors.ts";
+import { become } from "../init/launch.ts";
+import { removalOps } from "../program/compile-delete.ts";
+import { compileHooks } from "../program/compile-hooks.ts";
+import type { Op } from "../program/ops.ts";
+import type { Program } from "../program/program.ts";
+import type { Context } from "./context.ts";
+import { environment } from "./create.ts";
+import { launchOptions } from "./launch-options.ts";
+import { removalInput, unmountOps } from "./removal.ts";
+import { containerStatus } from "./state.ts";
+import { containerDirectory, EXEC_FIFO, LOCK_FILE, loadState, type StateRecord } from "./store.ts";
+
+const SIGKILL = 9;
+
+/** @throws TsruncError `not-found`, `state` */
+export function startContainer(context: Context, id: string): never {
+  const root = path.resolve(context.root);
+  const record = loadState(root, id);
+  const status = containerStatus(root, record);
+  if (status !== "created") {
+    throw new TsruncError("state", `cannot start a container that is not in the created state: \`${id}\` is ${status}`);
+  }
+  const directory = containerDirectory(root, id);
+  const options = { ...launchOptions(context, directory), initLabels: record.tail };
+  return become(startProgram(root, record, directory), options);
+}
+
+function startProgram(root: string, record: StateRecord, directory: string): Program {
+  const fifo = path.join(directory, EXEC_FIFO);
+  const launcher: Op[] = [
+    { op: "lock", path: path.join(directory, LOCK_FILE) },
+    { op: "release", path: fifo },
+    { op: "unlink", path: fifo, ignore: ["ENOENT"] },
+  ];
+  const cleanupFrom = launcher.length;
+  const input = removalInput(root, record, environment());
+  const hooks = compileHooks(input, "poststart", "running").map((op) => withPid(op, record.pid));
+  const cleanup: Op[] =
+    hooks.length === 0
+      ? []
+      : [
+          {
+            op: "signal",
+            pid: record.pid,
+            start: record.startTime,
+            signal: SIGKILL,
+            waitMs: 10_000,
+            ignore: ["ESRCH"],
+          },
+          ...removalOps(input, unmountOps(record)),
+        ];
+  return { launcher: [...launcher, ...hooks], init: [], cleanup, cleanupFrom, keepFds: 0 };
+}
+
+/** The marker stands for a child of the launcher; here the pid is known. */
+function withPid(op: Op, pid: number): Op {
+  return op.op === "spawn" ? { ...op, input: op.input.replace("\u0001p", `${pid}`) } : op;
+}

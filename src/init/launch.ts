@@ -1,0 +1,86 @@
+/** Handing a program to tsrunc-init: the calling process becomes it, or has it as a child. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import process from "node:process";
+import { TsruncError } from "../errors.ts";
+import { encode } from "../program/encode.ts";
+import type { Fault, ListName, Program } from "../program/program.ts";
+import { execve, setCloexec } from "../sys/sys.ts";
+import { type InitSource, initPath } from "./executable.ts";
+import { type Label, type Labels, labelsOf } from "./report.ts";
+
+export interface LaunchOptions extends InitSource {
+  /** Where the program's file is put for the moment until tsrunc-init has opened it; ours alone. */
+  readonly directory: string;
+  /** argv of the process that formats failures; the number of the program's descriptor is appended. */
+  readonly reporter: readonly string[];
+  /** For the reporter's log. */
+  readonly logPath: string | undefined;
+  readonly logFormat: "text" | "json";
+  readonly debug: boolean;
+  /** Exit status where tsrunc itself failed. */
+  readonly failureStatus: number;
+  /** Labels of init's ops where they are of another program, by index. */
+  readonly initLabels?: { readonly first: number; readonly labels: readonly Label[] } | undefined;
+  readonly timings?: boolean;
+  readonly fault?: Fault | undefined;
+}
+
+/** What the reporter needs to know; it travels inside the program's file. */
+export interface ReportContext {
+  readonly logPath: string | undefined;
+  readonly logFormat: "text" | "json";
+  readonly debug: boolean;
+  readonly failureStatus: number;
+  readonly labels: Labels;
+  readonly initLabels: LaunchOptions["initLabels"];
+}
+
+/** Encodes the program and writes its file. @throws TsruncError `io` */
+export function writeProgram(program: Program, options: LaunchOptions): string {
+  const { logPath, logFormat, debug, failureStatus, initLabels } = options;
+  const context: ReportContext = { logPath, logFormat, debug, failureStatus, labels: labelsOf(program), initLabels };
+  const bytes = encode(program, {
+    reporter: options.reporter,
+    context: JSON.stringify(context),
+    timings: options.timings ?? false,
+    fault: options.fault ?? faultOf(process.env["TSRUNC_FAULT"]),
+  });
+  const file = path.join(options.directory, `program~${process.pid}`);
+  try {
+    fs.writeFileSync(file, bytes, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code ?? "EIO";
+    throw new TsruncError("io", `write \`${file}\`: ${errno}`, { errno, cause: error });
+  }
+  return file;
+}
+
+/**
+ * Replaces this process by tsrunc-init, which executes the program: no fork, no relay, no process of ours left
+ * waiting. Failures come back to `reporter`.
+ */
+export function become(program: Program, options: LaunchOptions): never {
+  const file = writeProgram(program, options);
+  // The engine marks all descriptors it inherits close-on-exec; those to be kept are opened up again.
+  for (let fd = 3; fd < 3 + program.keepFds; fd++) keepOpen(fd);
+  return execve(initPath(options), ["tsrunc-init", file], process.env as Record<string, string>);
+}
+
+function keepOpen(fd: number): void {
+  try {
+    setCloexec(fd, false);
+  } catch (error) {
+    throw new TsruncError("usage", `descriptor ${fd} is to be preserved but is not open`, {
+      errno: "EBADF",
+      cause: error,
+    });
+  }
+}
+
+/** `LIST:INDEX:ERRNO`, with KILL for a SIGKILL: for tests of what is left after a failure at any op. */
+export function faultOf(text: string | undefined): Fault | undefined {
+  const match = /^(launcher|init|cleanup):(\d+):([A-Z0-9]+)$/.exec(text ?? "");
+  if (match === null) return undefined;
+  return { list: match[1] as ListName, index: Number(match[2]), errno: match[3] ?? "EIO" };
+}

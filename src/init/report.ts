@@ -1,0 +1,125 @@
+/** What tsrunc-init appended to the program's file, and what that means to a user. */
+import { TsruncError } from "../errors.ts";
+import { errnoName, errnoText } from "../program/errno.ts";
+import { LISTS, OPS, type Op, type OpName } from "../program/ops.ts";
+import type { ListName, Program } from "../program/program.ts";
+
+/** `struct report` of native/init.h. */
+const REPORT_SIZE = 520;
+const DETAIL_AT = 40;
+const KINDS = ["", "failure", "warning", "timing", "status"] as const;
+
+export interface Report {
+  readonly kind: (typeof KINDS)[number];
+  readonly list: ListName;
+  readonly index: number;
+  readonly step: number;
+  /** Errno, 0 where there was none. */
+  readonly errno: number;
+  /** Exit status or signal, as the op has it. */
+  readonly aux: number;
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly detail: string;
+}
+
+/** The reports behind the program in its file. */
+export function readReports(file: Buffer, programSize: number): Report[] {
+  const reports: Report[] = [];
+  for (let at = programSize; at + REPORT_SIZE <= file.length; at += REPORT_SIZE) {
+    const end = file.indexOf(0, at + DETAIL_AT);
+    reports.push({
+      kind: KINDS[file.readUInt32LE(at)] ?? "",
+      list: LISTS[file.readUInt32LE(at + 4)] ?? "launcher",
+      index: file.readUInt32LE(at + 8),
+      step: file.readUInt32LE(at + 12),
+      errno: file.readInt32LE(at + 16),
+      aux: file.readInt32LE(at + 20),
+      startNs: file.readBigUInt64LE(at + 24),
+      endNs: file.readBigUInt64LE(at + 32),
+      detail: file.toString("utf8", at + DETAIL_AT, Math.min(end < 0 ? file.length : end, at + REPORT_SIZE)),
+    });
+  }
+  return reports;
+}
+
+/** What is known of an op when the program itself is gone: [name, what, at]. */
+export type Label = readonly [op: OpName, what: string | null, at: string | null];
+
+/** Labels of each list, by index. */
+export type Labels = Readonly<Partial<Record<ListName, readonly Label[]>>>;
+
+export function labelsOf(program: Program): Labels {
+  const label = (op: Op): Label => [op.op, op.what ?? null, op.at ?? null];
+  return {
+    launcher: program.launcher.map(label),
+    init: program.init.map(label),
+    ...(program.cleanup.length === 0 ? {} : { cleanup: program.cleanup.map(label) }),
+  };
+}
+
+function errnoPhrase(errno: number): string {
+  const name = errnoName(errno);
+  const text = errnoText(name);
+  return text === "" ? name : `${text} (${name})`;
+}
+
+/** The error of an op. The wordings of `lookup` and `exec` are those that engines match on. */
+export function opError(report: Report, label: Label | undefined): TsruncError {
+  const [op, what, at] = label ?? ["exec", null, null];
+  const errno = report.errno === 0 ? undefined : errnoName(report.errno);
+  const step = OPS[op].steps[report.step] ?? op;
+  const hint = hintOf(op, step, report);
+  return new TsruncError("op", messageOf(op, step, what, report), { at: at ?? undefined, errno, hint });
+}
+
+function messageOf(op: OpName, step: string, what: string | null, report: Report): string {
+  const { errno, detail, aux } = report;
+  if (op === "lookup" || op === "exec") return execMessage(what ?? "", step, report);
+  if (op === "spawn") return spawnMessage(step, what ?? "program", report);
+  if (op === "await" || op === "seccompListener") {
+    if (step === "died") {
+      return aux === 0
+        ? "the container's init process ended too early"
+        : `the container's init process was killed by signal ${aux}`;
+    }
+  }
+  if (op === "release") return "cannot start a container that is not in the created state";
+  if (op === "chdir" && step === "outside") return `cwd \`${detail}\` is not inside the container's root`;
+  if (op === "openNs" && step === "type") return `\`${detail}\` is no ${what ?? "namespace"}`;
+  const subject = what ?? `${op}`;
+  const action = step === subject ? "" : `${step} `;
+  const object = detail === "" || subject.includes(`(${detail})`) ? "" : `\`${detail}\`: `;
+  return `${subject}: ${action}${object}${errnoPhrase(errno)}`.replace(/ (`[^`]*`: )?$/, "");
+}
+
+function execMessage(name: string, step: string, { errno, detail }: Report): string {
+  const reason = errnoText(errnoName(errno));
+  if (step === "access") {
+    if (!name.includes("/") && errno === 2) return `exec: "${name}": executable file not found in $PATH`;
+    return errno === 2 ? `exec: "${name}": stat ${name}: ${reason}` : `exec: "${name}": ${reason}`;
+  }
+  if (step === "outside") return "the working directory is not inside the container's root";
+  return `exec ${detail}: ${reason}`;
+}
+
+function spawnMessage(step: string, what: string, { errno, detail, aux }: Report): string {
+  const output = detail === "" ? "" : `: ${detail}`;
+  if (step === "status") return `${what}: exit status ${aux}${output}`;
+  if (step === "timeout") return `${what}: timed out${output}`;
+  return `${what}: ${step}: ${errnoPhrase(errno)}`;
+}
+
+function hintOf(op: OpName, step: string, { errno, aux }: Report): string | undefined {
+  const name = errno === 0 ? "" : errnoName(errno);
+  if (step === "died" && aux === 9) return "if a memory limit is set, it may be too low for the container to start";
+  if (op === "clone" && name === "ENOSPC") return "a limit in /proc/sys/user/max_*_namespaces is reached";
+  if (op === "clone" && name === "EPERM")
+    return "without root, a user namespace is needed, and the host may forbid those";
+  if (op === "mount" && step === "procfs") return "only single files such as /proc/cpuinfo may be covered there";
+  if (op === "mount" && name === "EPERM" && step !== "procfs")
+    return "the user namespace may not have the rights for this file system";
+  if (op === "bind" && step === "source" && name === "ENOENT") return "the source of a bind mount must exist";
+  if (op === "chdir" && name === "EACCES") return "the user of the process may not enter it";
+  return undefined;
+}

@@ -1,0 +1,42 @@
+/** The other end of {@link become}: a fresh process that reads what went wrong and says so. */
+import * as fs from "node:fs";
+import type { TsruncError } from "../errors.ts";
+import type { ReportContext } from "./launch.ts";
+import { type Label, opError, type Report, readReports } from "./report.ts";
+
+const CONTEXT_AT = 64;
+
+export interface Outcome {
+  readonly context: ReportContext;
+  readonly failures: readonly TsruncError[];
+  readonly warnings: readonly TsruncError[];
+  readonly timings: readonly Report[];
+  /** Exit status of the whole. */
+  readonly status: number;
+}
+
+/** Reads a program's file through its descriptor. */
+export function readOutcome(fd: number): Outcome {
+  const size = fs.fstatSync(fd).size;
+  const file = Buffer.alloc(size);
+  fs.readSync(fd, file, 0, size, 0);
+  const [offset, length] = [file.readUInt32LE(CONTEXT_AT), file.readUInt32LE(CONTEXT_AT + 4)];
+  const context = JSON.parse(file.toString("utf8", offset, offset + length)) as ReportContext;
+  const reports = readReports(file, file.readUInt32LE(8));
+  const errors = (kind: Report["kind"]) =>
+    reports.filter((r) => r.kind === kind).map((r) => opError(r, labelOf(r, context)));
+  const failures = errors("failure");
+  const status = reports.find((r) => r.kind === "status")?.aux ?? 1;
+  return {
+    context,
+    failures,
+    warnings: errors("warning"),
+    timings: reports.filter((r) => r.kind === "timing"),
+    status: failures.length > 0 ? context.failureStatus : status,
+  };
+}
+
+function labelOf(report: Report, { labels, initLabels }: ReportContext): Label | undefined {
+  if (report.list === "init" && initLabels !== undefined) return initLabels.labels[report.index - initLabels.first];
+  return labels[report.list]?.[report.index];
+}

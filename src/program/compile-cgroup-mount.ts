@@ -1,0 +1,82 @@
+/** A mount of type `cgroup`: what the container sees depends on the host's hierarchy, not on its version in config.json. */
+import * as path from "node:path";
+import type { CgroupFacts, Hierarchy } from "../cgroups/facts.ts";
+import type { MountEntry } from "./compile-mounts.ts";
+import { hasOwn, namespacesOf } from "./compile-namespaces.ts";
+import type { CompileInput } from "./input.ts";
+import { MOUNT_ATTR_RDONLY } from "./mount-options.ts";
+import type { Op } from "./ops.ts";
+
+export function compileCgroupMount(entry: MountEntry, input: CompileInput, facts: CgroupFacts): Op[] {
+  if (facts.mode === "v2" || entry.mount.type === "cgroup2") return unifiedMount(entry, input, facts);
+  return facts.mode === "none" ? [] : v1Mounts(entry, input, facts);
+}
+
+interface Attributes {
+  readonly set: number;
+  readonly propagation: number;
+}
+
+/** Without a cgroup namespace the host's tree is shown: in a user namespace never writable (CVE-2023-25809). */
+function attributesOf(entry: MountEntry, input: CompileInput): Attributes {
+  const ns = namespacesOf(input.spec);
+  const exposed = !hasOwn(ns, "cgroup") && (hasOwn(ns, "user") || input.facts.euid !== 0);
+  const { set, propagation } = entry.options;
+  return { set: exposed ? set | MOUNT_ATTR_RDONLY : set, propagation };
+}
+
+function newInstance(entry: MountEntry, type: string, dest: string, params: readonly string[], a: Attributes): Op {
+  const { at, what } = entry;
+  const common = { op: "mount", type, dest, params, at, what } as const;
+  return {
+    ...common,
+    source: type,
+    attr: a.set,
+    propagation: a.propagation,
+    recursiveSet: 0,
+    recursiveClear: 0,
+    flags: 0,
+    idmap: -1,
+  };
+}
+
+function bindOf(entry: MountEntry, source: string, dest: string, a: Attributes): Op {
+  const { at, what } = entry;
+  const common = { op: "bind", source, tree: -1, dest, recursive: true, set: a.set, clear: 0, at, what } as const;
+  const recursiveSet = a.set & MOUNT_ATTR_RDONLY;
+  return { ...common, recursiveSet, recursiveClear: 0, propagation: a.propagation, flags: 0, idmap: -1 };
+}
+
+function unifiedMount(entry: MountEntry, input: CompileInput, facts: CgroupFacts): Op[] {
+  const a = attributesOf(entry, input);
+  const mount = newInstance(entry, "cgroup2", entry.dest, entry.options.data, a);
+  const source = input.cgroup.record.paths[""] ?? facts.v2?.mount;
+  if (source === undefined) return [mount];
+  // A user namespace without a cgroup namespace of its own may not mount it; its own cgroup can be bound.
+  return [{ ...mount, orElse: true }, bindOf(entry, source, entry.dest, a)];
+}
+
+function v1Mounts(entry: MountEntry, input: CompileInput, facts: CgroupFacts): Op[] {
+  const { dest, at, what } = entry;
+  const a = attributesOf(entry, input);
+  const writable = { ...a, set: a.set & ~MOUNT_ATTR_RDONLY };
+  const ops: Op[] = [newInstance(entry, "tmpfs", dest, ["mode=755"], writable)];
+  const own = hasOwn(namespacesOf(input.spec), "cgroup");
+  for (const hierarchy of facts.v1) ops.push(...hierarchyOps(entry, input, hierarchy, own, a));
+  if ((a.set & MOUNT_ATTR_RDONLY) !== 0) {
+    ops.push({ op: "remount", dest, set: MOUNT_ATTR_RDONLY, clear: 0, data: undefined, at, what });
+  }
+  return ops;
+}
+
+function hierarchyOps(entry: MountEntry, input: CompileInput, h: Hierarchy, own: boolean, a: Attributes): Op[] {
+  const name = path.posix.basename(h.mount);
+  const dest = path.posix.join(entry.dest, name);
+  const links = h.controllers.filter((c) => c !== name && !c.startsWith("name="));
+  const symlinks = links.map((c): Op => {
+    return { op: "symlink", target: name, dest: path.posix.join(entry.dest, c), replace: false, at: entry.at };
+  });
+  if (own) return [newInstance(entry, "cgroup", dest, h.controllers, a), ...symlinks];
+  const found = h.controllers.map((c) => input.cgroup.record.paths[c]).find((p) => p !== undefined);
+  return [bindOf(entry, found ?? h.mount, dest, a), ...symlinks];
+}

@@ -1,0 +1,46 @@
+/** Hooks (config.md, "POSIX-platform Hooks"). */
+import type { Hook, HookName, Spec } from "../spec/types.ts";
+import { literal, type Op, PID } from "./ops.ts";
+
+export interface HookInput {
+  readonly spec: Spec;
+  readonly id: string;
+  readonly bundle: string;
+  /** What hooks without `env` inherit. */
+  readonly environment: readonly string[];
+}
+
+/** The state that hooks read on stdin; the pid is known only when they run. */
+function stateText(input: HookInput, status: string): string {
+  const { spec, id, bundle } = input;
+  const annotations = spec.annotations === undefined ? {} : { annotations: spec.annotations };
+  const state = { ociVersion: spec.ociVersion, id, status, pid: 0, bundle, ...annotations };
+  const text = JSON.stringify(state);
+  if (status === "stopped") return text;
+  // JSON escapes control characters, and the keys before this one hold no quotes of their own
+  const marker = `"status":"${status}","pid":`;
+  const at = text.indexOf(`${marker}0`) + marker.length;
+  return `${text.slice(0, at)}${PID}${text.slice(at + 1)}`;
+}
+
+/** The hooks of one kind, in order. A hook that fails ends the container's life, but for those of poststop. */
+export function compileHooks(input: HookInput, name: HookName, status: string): Op[] {
+  const hooks = input.spec.hooks?.[name] ?? [];
+  if (hooks.length === 0) return [];
+  const state = stateText(input, status);
+  return hooks.map((hook, i) => hookOp(hook, name, i, state, input.environment));
+}
+
+function hookOp(hook: Hook, name: HookName, i: number, state: string, environment: readonly string[]): Op {
+  return {
+    op: "spawn",
+    path: hook.path,
+    argv: (hook.args === undefined || hook.args.length === 0 ? [hook.path] : hook.args).map(literal),
+    env: hook.env ?? environment,
+    input: state,
+    timeoutMs: (hook.timeout ?? 0) * 1000,
+    warn: name === "poststop",
+    at: `/hooks/${name}/${i}`,
+    what: `${name} hook ${i} (${hook.path})`,
+  };
+}

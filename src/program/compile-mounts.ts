@@ -1,0 +1,164 @@
+/** `mounts` of config.json as ops (config.md, "Mounts"). */
+import * as path from "node:path";
+import type { CgroupFacts } from "../cgroups/facts.ts";
+import { TsruncError } from "../errors.ts";
+import type { Mount } from "../spec/types.ts";
+import { compileCgroupMount } from "./compile-cgroup-mount.ts";
+import type { CompileInput } from "./input.ts";
+import { classicFlags, MOUNT_ATTR_RDONLY, type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { MOUNT_FLAGS, type Op } from "./ops.ts";
+
+/** File systems with no store behind them: read-only is a matter of the mount there, not of a shared superblock. */
+const VIRTUAL = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs"];
+
+/** Files of procfs that lxcfs and the like put their own over; nothing else may be hidden there. */
+const PROC_FILES = [
+  "/proc/cpuinfo",
+  "/proc/diskstats",
+  "/proc/loadavg",
+  "/proc/meminfo",
+  "/proc/slabinfo",
+  "/proc/stat",
+  "/proc/swaps",
+  "/proc/uptime",
+  "/proc/net/dev",
+  "/proc/sys/kernel/ns_last_pid",
+];
+
+export interface MountEntry {
+  readonly mount: Mount;
+  readonly options: MountOptions;
+  readonly dest: string;
+  readonly at: string;
+  readonly what: string;
+}
+
+export function mountEntries(mounts: readonly Mount[]): MountEntry[] {
+  return mounts.map((mount, i) => {
+    // A relative destination is relative to the root (config.md since 1.2).
+    const dest = path.posix.normalize(`/${mount.destination}`);
+    return {
+      mount,
+      options: parseMountOptions(mount.options ?? []),
+      dest,
+      at: `/mounts/${i}`,
+      what: `mounts[${i}] (${dest})`,
+    };
+  });
+}
+
+export function compileMounts(entries: readonly MountEntry[], input: CompileInput): Op[] {
+  return entries.flatMap((entry) => compileMount(entry, input));
+}
+
+function isBind({ mount, options }: MountEntry): boolean {
+  return options.bind || mount.type === "bind" || mount.type === "rbind";
+}
+
+function compileMount(entry: MountEntry, input: CompileInput): Op[] {
+  const { mount, options, dest, at, what } = entry;
+  if (options.idmap !== undefined || mount.uidMappings !== undefined || mount.gidMappings !== undefined) {
+    throw new TsruncError("unsupported", `${what}: id-mapped mounts are not supported yet`, { at });
+  }
+  if (options.remount) return [remountOp(entry)];
+  if (isBind(entry)) return [bindOp(entry, input)];
+  const { type } = mount;
+  if (type === undefined || type === "") {
+    throw new TsruncError("config", `${what}: neither a type nor the option \`bind\``, { at });
+  }
+  if (type === "cgroup" || type === "cgroup2")
+    return compileCgroupMount(entry, input, input.facts.cgroup as CgroupFacts);
+  if (dest === "/proc" && type !== "proc") {
+    throw new TsruncError("config", `${what}: \`${type}\` cannot be mounted on \`/proc\``, {
+      at,
+      hint: "only type `proc`, or a bind mount of a procfs, may be there",
+    });
+  }
+  return [newMountOp(entry, type)];
+}
+
+function commonFlags(entry: MountEntry): number {
+  const { options, dest } = entry;
+  return (
+    (options.destNofollow ? MOUNT_FLAGS.nofollow : 0) |
+    (options.sourceNofollow ? MOUNT_FLAGS.sourceNofollow : 0) |
+    (PROC_FILES.includes(dest) ? MOUNT_FLAGS.allowProc : 0)
+  );
+}
+
+function newMountOp(entry: MountEntry, type: string): Op {
+  const { mount, options, dest, at, what } = entry;
+  let flags = commonFlags(entry);
+  // These are the kernel's own interfaces: through a link of the image they would be somewhere else (CVE-2019-19921).
+  if (type === "proc" || type === "sysfs") flags |= MOUNT_FLAGS.nofollow | MOUNT_FLAGS.allowProc;
+  const readonly = (options.set & MOUNT_ATTR_RDONLY) !== 0;
+  const params = [...options.superblock, ...options.data];
+  if (readonly && !VIRTUAL.includes(type)) params.unshift("ro");
+  // The source of a virtual file system is a mere name.
+  const source = mount.source ?? type;
+  const copyUp = options.copyUp && type === "tmpfs";
+  if (copyUp) flags |= MOUNT_FLAGS.copyUp;
+  const base = { op: "mount", type, dest, idmap: -1, at, what } as const;
+  // fsconfig(2) takes values of up to 255 bytes, and not every flag of mount(2): overlayfs often needs more
+  if (options.classic !== 0 || params.some((p) => p.length - p.indexOf("=") > 255)) {
+    const data = options.data.join(",");
+    const params = data === "" ? [] : [data];
+    return {
+      ...base,
+      source,
+      params,
+      attr: classicFlags(options),
+      propagation: 0,
+      recursiveSet: 0,
+      recursiveClear: 0,
+      flags: flags | MOUNT_FLAGS.classic,
+    };
+  }
+  return {
+    ...base,
+    source,
+    params,
+    attr: copyUp ? options.set & ~MOUNT_ATTR_RDONLY : options.set,
+    propagation: options.propagation,
+    recursiveSet: options.recursiveSet | (copyUp && readonly ? MOUNT_ATTR_RDONLY : 0),
+    recursiveClear: options.recursiveClear,
+    flags,
+  };
+}
+
+function bindOp(entry: MountEntry, input: CompileInput): Op {
+  const { mount, options, dest, at, what } = entry;
+  if (mount.source === undefined || mount.source === "") {
+    throw new TsruncError("config", `${what}: a bind mount needs a source`, { at: `${at}/source` });
+  }
+  return {
+    op: "bind",
+    source: path.resolve(input.bundle, mount.source),
+    tree: -1,
+    dest,
+    recursive: options.recursive || mount.type === "rbind",
+    set: options.set,
+    clear: options.clear,
+    recursiveSet: options.recursiveSet,
+    recursiveClear: options.recursiveClear,
+    propagation: options.propagation,
+    flags: commonFlags(entry),
+    idmap: -1,
+    at,
+    what,
+  };
+}
+
+function remountOp(entry: MountEntry): Op {
+  const { options, dest, at, what } = entry;
+  const data = [...options.superblock, ...options.data].join(",");
+  return {
+    op: "remount",
+    dest,
+    set: options.set,
+    clear: options.clear,
+    data: data === "" ? undefined : data,
+    at,
+    what,
+  };
+}

@@ -1,0 +1,214 @@
+/** The tail of every program: from a prepared root to the user's process (config.md, "Process"). */
+import { TsruncError } from "../errors.ts";
+import { capabilityNames } from "../spec/capabilities.ts";
+import type { CapabilitySet, Process, Uint64 } from "../spec/types.ts";
+import { schedulingOps } from "./compile-scheduling.ts";
+import type { HostFacts } from "./input.ts";
+import { KEEP_HARD_LIMIT, literal, type Op } from "./ops.ts";
+
+/** asm-generic/resource.h */
+const RLIMITS: Readonly<Record<string, number>> = {
+  RLIMIT_CPU: 0,
+  RLIMIT_FSIZE: 1,
+  RLIMIT_DATA: 2,
+  RLIMIT_STACK: 3,
+  RLIMIT_CORE: 4,
+  RLIMIT_RSS: 5,
+  RLIMIT_NPROC: 6,
+  RLIMIT_NOFILE: 7,
+  RLIMIT_MEMLOCK: 8,
+  RLIMIT_AS: 9,
+  RLIMIT_LOCKS: 10,
+  RLIMIT_SIGPENDING: 11,
+  RLIMIT_MSGQUEUE: 12,
+  RLIMIT_NICE: 13,
+  RLIMIT_RTPRIO: 14,
+  RLIMIT_RTTIME: 15,
+};
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+export interface ProcessInput {
+  readonly process: Process;
+  /** JSON pointer of the process object, "/process" or "" for a file of its own. */
+  readonly at: string;
+  readonly facts: HostFacts;
+  /** Whether it will be in a user namespace of its own. */
+  readonly userNamespace: boolean;
+  readonly setGroups: boolean;
+  /** Ops that load the seccomp filter; none: no profile. */
+  readonly seccomp: readonly Op[];
+  /** The filter has to be there while the launcher still is, to take its listener. */
+  readonly seccompListener: boolean;
+  readonly keepFds: number;
+  /** Variables that the runtime adds to `process.env`. */
+  readonly extraEnv: readonly string[];
+  /** The root can be written to: the working directory is made if missing. */
+  readonly createCwd: boolean;
+}
+
+export interface ProcessOps {
+  /** Launcher, when init is ready: what needs the rights of the host. */
+  readonly launcher: readonly Op[];
+  /** Init, up to the last moment where create can still fail. */
+  readonly prepare: readonly Op[];
+  /** Init, after start let it through. */
+  readonly finish: readonly Op[];
+}
+
+export function compileProcess(input: ProcessInput): ProcessOps {
+  const { process, at } = input;
+  const args = process.args ?? [];
+  if (args.length === 0) throw new TsruncError("config", "`process.args` must name a program", { at: `${at}/args` });
+  const late = process.noNewPrivileges === true && !input.seccompListener;
+  const limits = rlimitOps(input);
+  const { uid } = process.user;
+  const cwdAt = `${at}/cwd`;
+  const prepare: Op[] = [
+    { op: "closeFds", keep: input.keepFds },
+    ...labelOps(input),
+    ...(hasHome(process) ? [] : [{ op: "home", uid } as const]),
+    { op: "umask", mask: process.user.umask ?? 0o022, at: `${at}/user/umask` },
+    { op: "chdir", path: process.cwd, create: input.createCwd, late: false, at: cwdAt, what: "cwd" },
+    { op: "stdio", uid, at: `${at}/user` },
+    ...schedulingOps(process, at),
+    ...(process.noNewPrivileges === true ? [{ op: "noNewPrivileges", at: `${at}/noNewPrivileges` } as const] : []),
+    // Without no_new_privs only CAP_SYS_ADMIN may load a filter (seccomp(2)), so it is loaded while that is held.
+    ...(process.noNewPrivileges === true ? [] : input.seccomp),
+    ...identityOps(input),
+    { op: "chdir", path: process.cwd, create: false, late: true, at: cwdAt, what: "cwd" },
+    { op: "lookup", candidates: candidates(process), at: `${at}/args/0`, what: args[0] ?? "" },
+    ...(process.noNewPrivileges === true && !late ? input.seccomp : []),
+  ];
+  const finish: Op[] = [
+    ...limits.init,
+    ...(late ? input.seccomp : []),
+    {
+      op: "exec",
+      argv: args,
+      env: [...(process.env ?? []).map(literal), ...input.extraEnv],
+      at: `${at}/args`,
+      what: args[0] ?? "",
+    },
+  ];
+  return { launcher: limits.launcher, prepare, finish };
+}
+
+function hasHome(process: Process): boolean {
+  return (process.env ?? []).some((v) => v.startsWith("HOME=") && v !== "HOME=");
+}
+
+/** Where execvp(3) would look, in the container: PATH as the process will have it. */
+export function candidates(process: Process): string[] {
+  const name = process.args?.[0] ?? "";
+  if (name.includes("/")) return [name];
+  const env = process.env ?? [];
+  const path = env.findLast((v) => v.startsWith("PATH="))?.slice(5);
+  return (path === undefined || path === "" ? DEFAULT_PATH : path)
+    .split(":")
+    .map((dir) => (dir === "" ? `./${name}` : `${dir.replace(/\/+$/, "")}/${name}`));
+}
+
+/** The security label takes effect at exec: proc_pid_attr(5). */
+function labelOps({ process, at, facts }: ProcessInput): Op[] {
+  const ops: Op[] = [];
+  const { apparmorProfile, selinuxLabel } = process;
+  if (apparmorProfile !== undefined && apparmorProfile !== "") {
+    if (!facts.lsm.includes("apparmor")) {
+      throw new TsruncError(
+        "unsupported",
+        `apply apparmor profile \`${apparmorProfile}\`: apparmor is not enabled on this host`,
+        {
+          at: `${at}/apparmorProfile`,
+        },
+      );
+    }
+    const text = `exec ${apparmorProfile}`;
+    const common = { op: "procSelf", text, ignore: [], at: `${at}/apparmorProfile`, what: "apparmor profile" } as const;
+    ops.push({ ...common, file: "attr/apparmor/exec", orElse: true }, { ...common, file: "attr/exec" });
+  }
+  if (selinuxLabel !== undefined && selinuxLabel !== "") {
+    if (!facts.lsm.includes("selinux")) {
+      throw new TsruncError(
+        "unsupported",
+        `apply selinux label \`${selinuxLabel}\`: selinux is not enabled on this host`,
+        {
+          at: `${at}/selinuxLabel`,
+        },
+      );
+    }
+    ops.push({
+      op: "procSelf",
+      file: "attr/exec",
+      text: selinuxLabel,
+      ignore: [],
+      at: `${at}/selinuxLabel`,
+      what: "selinux label",
+    });
+  }
+  return ops;
+}
+
+export function capabilityMask(names: readonly string[] | undefined): bigint {
+  const all = capabilityNames();
+  let mask = 0n;
+  for (const name of names ?? []) {
+    const bit = all.indexOf(name);
+    if (bit >= 0) mask |= 1n << BigInt(bit);
+  }
+  return mask;
+}
+
+function identityOps({ process, at, facts, userNamespace, setGroups }: ProcessInput): Op[] {
+  // What this process may not have itself it cannot give; a user namespace starts with the full set.
+  const available = userNamespace ? (1n << BigInt(facts.lastCap + 1)) - 1n : facts.boundingSet;
+  const set = (name: CapabilitySet) => capabilityMask(process.capabilities?.[name]) & available;
+  const { uid, gid, additionalGids = [] } = process.user;
+  const groups = new Uint8Array(Uint32Array.from(additionalGids).buffer);
+  if (!setGroups && additionalGids.length > 0) {
+    throw new TsruncError("config", "`additionalGids` cannot be set where the gid map denies setgroups", {
+      at: `${at}/user/additionalGids`,
+    });
+  }
+  return [
+    { op: "boundingSet", mask: set("bounding"), last: facts.lastCap, at: `${at}/capabilities/bounding` },
+    { op: "credentials", uid, gid, groups, setGroups, at: `${at}/user`, what: "user" },
+    {
+      op: "capabilities",
+      effective: set("effective"),
+      permitted: set("permitted"),
+      inheritable: set("inheritable"),
+      ambient: set("ambient"),
+      at: `${at}/capabilities`,
+      what: "capabilities",
+    },
+  ];
+}
+
+const ALL = (1n << 64n) - 1n;
+
+function limitValue(value: Uint64): bigint {
+  return BigInt.asUintN(64, BigInt(value)) & ALL;
+}
+
+/**
+ * Only the launcher may raise hard limits; but a small RLIMIT_NOFILE must not hit init itself, so init lowers
+ * that one last (runc#5177).
+ */
+function rlimitOps({ process, at, facts }: ProcessInput): { launcher: Op[]; init: Op[] } {
+  const launcher: Op[] = [];
+  const init: Op[] = [];
+  for (const [i, limit] of (process.rlimits ?? []).entries()) {
+    const resource = RLIMITS[limit.type];
+    if (resource === undefined) continue;
+    const [soft, hard] = [limitValue(limit.soft), limitValue(limit.hard)];
+    const place = { at: `${at}/rlimits/${i}`, what: limit.type } as const;
+    const isFiles = limit.type === "RLIMIT_NOFILE";
+    launcher.push({ op: "prlimit", resource, soft: isFiles ? hard : soft, hard, ...place });
+    if (isFiles) init.push({ op: "rlimit", resource, soft, hard, ...place });
+  }
+  const configured = process.rlimits?.some((limit) => limit.type === "RLIMIT_NOFILE") ?? false;
+  if (!configured && facts.nofile !== undefined) {
+    init.push({ op: "rlimit", resource: RLIMITS["RLIMIT_NOFILE"] ?? 7, soft: facts.nofile, hard: KEEP_HARD_LIMIT });
+  }
+  return { launcher, init };
+}

@@ -1,0 +1,163 @@
+/** The container's root: what lies around and on top of `mounts`. */
+import { TsruncError } from "../errors.ts";
+import type { Device, Spec } from "../spec/types.ts";
+import { compileMounts, mountEntries } from "./compile-mounts.ts";
+import { hasOwn, type Namespaces } from "./compile-namespaces.ts";
+import type { CompileInput } from "./input.ts";
+import { MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, parseMountOptions } from "./mount-options.ts";
+import { MOUNT_FLAGS, type Op, PIVOT_MODES } from "./ops.ts";
+
+const S_IFCHR = 0o20000;
+const S_IFBLK = 0o60000;
+const S_IFIFO = 0o10000;
+
+/** config-linux.md, "Default Devices": [name, major, minor]. */
+const DEFAULT_DEVICES: readonly (readonly [string, number, number])[] = [
+  ["null", 1, 3],
+  ["zero", 1, 5],
+  ["full", 1, 7],
+  ["random", 1, 8],
+  ["urandom", 1, 9],
+  ["tty", 5, 0],
+];
+
+/** runtime-linux.md, "Dev symbolic links". */
+const DEV_LINKS: readonly (readonly [string, string])[] = [
+  ["/proc/self/fd", "/dev/fd"],
+  ["/proc/self/fd/0", "/dev/stdin"],
+  ["/proc/self/fd/1", "/dev/stdout"],
+  ["/proc/self/fd/2", "/dev/stderr"],
+];
+
+export interface RootfsOps {
+  /** Up to the point where createContainer hooks run. */
+  readonly prepare: readonly Op[];
+  /** What then covers parts of it. Before the root is changed: afterwards the host's /dev/null is out of reach. */
+  readonly cover: readonly Op[];
+  readonly enter: readonly Op[];
+  /** Once everything in the root is made: it may turn read-only and get its propagation. */
+  readonly finish: readonly Op[];
+  /** Launcher, after the end: mounts made in the host's mount namespace. */
+  readonly leave: readonly Op[];
+}
+
+export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
+  const { spec } = input;
+  const own = hasOwn(ns, "mount");
+  const entries = mountEntries(spec.mounts ?? []);
+  const propagation = rootPropagation(spec);
+  const prepare: Op[] = [{ op: "nullDevice" }];
+  if (own) {
+    prepare.push({
+      op: "propagation",
+      path: "/",
+      flags: propagation ?? MS_SLAVE | MS_REC,
+      at: "/linux/rootfsPropagation",
+    });
+  }
+  const parentPrivate = own && propagation !== undefined && (propagation & MS_SHARED) !== 0;
+  prepare.push({ op: "root", path: input.rootfs, bind: own, parentPrivate, at: "/root/path", what: "rootfs" });
+  const dev = needsDev(spec);
+  prepare.push(...compileMounts(entries, input).map((op) => (dev ? writableDev(op) : op)));
+  if (dev) prepare.push(...devOps(input, ns));
+  return {
+    prepare,
+    cover: coverOps(input, dev),
+    enter: enterOps(input, own, propagation),
+    finish: finishOps(spec, own, propagation),
+    leave: own ? [] : leaveOps(input, entries),
+  };
+}
+
+/** A read-only /dev is writable until its devices are made. */
+function writableDev(op: Op): Op {
+  if (op.op !== "mount" || op.dest !== "/dev" || (Number(op.flags) & MOUNT_FLAGS.classic) !== 0) return op;
+  return { ...op, attr: Number(op.attr) & ~MOUNT_ATTR_RDONLY };
+}
+
+/** As runc: where the config brings the whole /dev of another place, it is left alone. */
+function needsDev(spec: Spec): boolean {
+  return !(spec.mounts ?? []).some((m) => {
+    if (m.destination.replace(/\/+$/, "") !== "/dev") return false;
+    return m.type === "bind" || m.type === "rbind" || parseMountOptions(m.options ?? []).bind;
+  });
+}
+
+function rootPropagation(spec: Spec): number | undefined {
+  const value = spec.linux?.rootfsPropagation;
+  return value === undefined ? undefined : parseMountOptions([value]).propagation;
+}
+
+function devOps(input: CompileInput, ns: Namespaces): Op[] {
+  const bind = hasOwn(ns, "user") || input.facts.inUserNamespace;
+  const configured = new Set((input.spec.linux?.devices ?? []).map((d) => d.path));
+  const ops: Op[] = [];
+  for (const [name, major, minor] of DEFAULT_DEVICES) {
+    const dest = `/dev/${name}`;
+    if (configured.has(dest)) continue;
+    const common = { op: "device", dest, type: S_IFCHR, major, minor, mode: 0o666, uid: 0, gid: 0 } as const;
+    ops.push({ ...common, bind: bind ? dest : undefined, keep: true, what: dest });
+  }
+  for (const [i, device] of (input.spec.linux?.devices ?? []).entries()) ops.push(deviceOp(device, i, bind));
+  ops.push({ op: "symlink", target: "pts/ptmx", dest: "/dev/ptmx", replace: true });
+  for (const [target, dest] of DEV_LINKS) ops.push({ op: "symlink", target, dest, replace: false });
+  return ops;
+}
+
+function deviceOp(device: Device, i: number, bind: boolean): Op {
+  const type = device.type === "b" ? S_IFBLK : device.type === "p" ? S_IFIFO : S_IFCHR;
+  return {
+    op: "device",
+    dest: device.path,
+    type,
+    major: device.type === "p" ? 0 : (device.major ?? 0),
+    minor: device.type === "p" ? 0 : (device.minor ?? 0),
+    mode: (device.fileMode ?? 0o666) & 0o7777,
+    uid: device.uid ?? 0,
+    gid: device.gid ?? 0,
+    bind: bind && device.type !== "p" ? device.path : undefined,
+    keep: true,
+    at: `/linux/devices/${i}`,
+    what: `devices[${i}] (${device.path})`,
+  };
+}
+
+function enterOps(input: CompileInput, own: boolean, propagation: number | undefined): Op[] {
+  const mode = !own ? PIVOT_MODES.chroot : input.noPivot ? PIVOT_MODES.move : PIVOT_MODES.pivotRoot;
+  if (mode === PIVOT_MODES.move && propagation !== undefined && (propagation & MS_PRIVATE) === MS_PRIVATE) {
+    throw new TsruncError("config", "`--no-pivot` cannot be used with a private rootfsPropagation", {
+      at: "/linux/rootfsPropagation",
+    });
+  }
+  return [{ op: "pivot", mode, at: "/root/path", what: "rootfs" }];
+}
+
+function finishOps(spec: Spec, own: boolean, propagation: number | undefined): Op[] {
+  const set = spec.root?.readonly === true ? MOUNT_ATTR_RDONLY : 0;
+  if (!own || (set === 0 && propagation === undefined)) return [];
+  const at = set !== 0 ? "/root/readonly" : "/linux/rootfsPropagation";
+  return [{ op: "rootAttributes", set, propagation: propagation ?? 0, at, what: "rootfs" }];
+}
+
+function coverOps(input: CompileInput, dev: boolean): Op[] {
+  const { spec } = input;
+  const ops: Op[] = [];
+  for (const { dest, options, at, what } of mountEntries(spec.mounts ?? [])) {
+    if (!dev || dest !== "/dev" || (options.set & MOUNT_ATTR_RDONLY) === 0) continue;
+    ops.push({ op: "remount", dest, set: MOUNT_ATTR_RDONLY, clear: 0, data: undefined, at, what });
+  }
+  const cover = (list: readonly string[] | undefined, op: "mask" | "readonly", field: string) => {
+    for (const [i, dest] of (list ?? []).entries()) {
+      ops.push({ op, dest, at: `/linux/${field}/${i}`, what: `${field}[${i}] (${dest})` });
+    }
+  };
+  cover(spec.linux?.readonlyPaths, "readonly", "readonlyPaths");
+  cover(spec.linux?.maskedPaths, "mask", "maskedPaths");
+  return ops;
+}
+
+/** Without a mount namespace the mounts are the host's, and someone has to take them away. */
+function leaveOps(input: CompileInput, entries: readonly { readonly dest: string }[]): Op[] {
+  if (entries.length === 0) return [];
+  return [{ op: "unmount", root: input.rootfs, paths: entries.map((e) => e.dest), at: "/mounts" }];
+}

@@ -1,0 +1,253 @@
+/** config.json and the host's facts to a {@link Program}. Pure: nothing is read or touched here. */
+import { TsruncError } from "../errors.ts";
+import type { Spec } from "../spec/types.ts";
+import { cleanupOps, removalOps } from "./compile-delete.ts";
+import { compileHooks } from "./compile-hooks.ts";
+import {
+  canSetGroups,
+  compileNamespaces,
+  hasOwn,
+  hostRootId,
+  type Namespaces,
+  namespacesOf,
+} from "./compile-namespaces.ts";
+import { compileProcess, type ProcessOps } from "./compile-process.ts";
+import { compileRootfs, type RootfsOps } from "./compile-rootfs.ts";
+import { linuxProcessOps } from "./compile-scheduling.ts";
+import { compileSeccompOps, type SeccompOps } from "./compile-seccomp.ts";
+import type { CompileInput } from "./input.ts";
+import { LAUNCHER_SLOT, type Op, PID } from "./ops.ts";
+import type { Program } from "./program.ts";
+
+/** What launcher and init tell each other. 0 is init's end of the channel being closed, by exec. */
+export const TOKENS = { released: 1, mounted: 2, hooked: 3, ready: 4, final: 5, closed: 0 } as const;
+
+/** 0-7 are joined namespaces. */
+const SLOT_FIFO = 8;
+const SLOT_CONSOLE = 9;
+const SLOT_PIDFD = LAUNCHER_SLOT;
+const SLOT_SECCOMP = LAUNCHER_SLOT + 1;
+
+interface Parts {
+  readonly input: CompileInput;
+  readonly ns: Namespaces;
+  readonly rootfs: RootfsOps;
+  readonly seccomp: SeccompOps;
+  readonly process: ProcessOps;
+  readonly keepFds: number;
+}
+
+/** @throws TsruncError `config` and `unsupported` for what validation alone cannot tell */
+export function compileCreate(input: CompileInput): Program {
+  const { spec } = input;
+  const ns = namespacesOf(spec);
+  refuseUnsupported(spec, ns);
+  const keepFds = input.preserveFds + input.listenFds;
+  const seccomp = compileSeccompOps(input, SLOT_SECCOMP);
+  const process = compileProcess({
+    process: requireProcess(spec),
+    at: "/process",
+    facts: input.facts,
+    userNamespace: hasOwn(ns, "user"),
+    setGroups: canSetGroups(spec, ns) && (input.facts.euid === 0 || hasOwn(ns, "user")),
+    seccomp: seccomp.init,
+    seccompListener: seccomp.launcher.length > 0,
+    keepFds,
+    extraEnv: extraEnvironment(input),
+    createCwd: true,
+  });
+  const parts: Parts = { input, ns, rootfs: compileRootfs(input, ns), seccomp, process, keepFds };
+  const init = initOps(parts);
+  return {
+    launcher: launcherOps(parts),
+    init,
+    cleanup: cleanupOps(input, parts.rootfs.leave),
+    cleanupFrom: 0,
+    keepFds,
+  };
+}
+
+function requireProcess(spec: Spec): NonNullable<Spec["process"]> {
+  if (spec.process !== undefined) return spec.process;
+  throw new TsruncError("config", "`process` is needed to start a container", { at: "/process" });
+}
+
+function refuseUnsupported(spec: Spec, ns: Namespaces): void {
+  const refuse = (at: string, what: string): never => {
+    throw new TsruncError("unsupported", `${what} is not supported yet`, { at });
+  };
+  if (Object.keys(spec.linux?.netDevices ?? {}).length > 0) refuse("/linux/netDevices", "moving network devices");
+  if (spec.linux?.intelRdt !== undefined) refuse("/linux/intelRdt", "intelRdt");
+  if (hasOwn(ns, "mount")) return;
+  const needed = (at: string, what: string): never => {
+    throw new TsruncError("config", `${what} need a mount namespace`, {
+      at,
+      hint: 'add {"type": "mount"} to /linux/namespaces',
+    });
+  };
+  if ((spec.linux?.maskedPaths ?? []).length > 0) needed("/linux/maskedPaths", "`maskedPaths`");
+  if ((spec.linux?.readonlyPaths ?? []).length > 0) needed("/linux/readonlyPaths", "`readonlyPaths`");
+  if (spec.root?.readonly === true) needed("/root/readonly", "read-only roots");
+}
+
+function extraEnvironment(input: CompileInput): string[] {
+  if (input.listenFds === 0) return [];
+  return [`LISTEN_FDS=${input.listenFds}`, `LISTEN_PID=${PID}`];
+}
+
+function hasRuntimeHooks(spec: Spec): boolean {
+  return (spec.hooks?.prestart ?? []).length + (spec.hooks?.createRuntime ?? []).length > 0;
+}
+
+function usesConsoleSocket(input: CompileInput): boolean {
+  return input.spec.process?.terminal === true && input.consoleSocket !== undefined;
+}
+
+function launcherOps(parts: Parts): Op[] {
+  const { input, ns, seccomp, process } = parts;
+  const { spec, facts, stateDirectory } = input;
+  const names = compileNamespaces(spec, ns, facts, input.cgroup.into);
+  const ops: Op[] = [];
+  if (facts.nofile !== undefined) ops.push(nofileOp(facts.nofile));
+  ops.push(...input.cgroup.prepare);
+  if (input.mode === "create") ops.push(...fifoOps(input));
+  if (input.pidfdSocket !== undefined)
+    ops.push({ op: "connect", slot: SLOT_PIDFD, path: input.pidfdSocket, what: "pidfd socket" });
+  if (usesConsoleSocket(input)) {
+    ops.push({
+      op: "connect",
+      slot: SLOT_CONSOLE,
+      path: input.consoleSocket ?? "",
+      at: "/process/terminal",
+      what: "console socket",
+    });
+  }
+  ops.push(...seccomp.connect, ...names.open);
+  if (input.mode === "run" && !input.noSubreaper) ops.push({ op: "subreaper" });
+  ops.push(names.clone, ...input.cgroup.attach, ...oomOps(spec), ...names.maps);
+  ops.push({ op: "post", token: TOKENS.released });
+  if (hasRuntimeHooks(spec)) {
+    ops.push({ op: "await", token: TOKENS.mounted });
+    ops.push({ op: "putFile", path: `${stateDirectory}/state.json`, text: input.creatingTemplate, mode: 0o600 });
+    const hooks = { spec, id: input.id, bundle: input.bundle, environment: input.environment };
+    ops.push(...compileHooks(hooks, "prestart", "creating"), ...compileHooks(hooks, "createRuntime", "creating"));
+    ops.push({ op: "post", token: TOKENS.hooked });
+  }
+  ops.push(...seccomp.launcher, { op: "await", token: TOKENS.ready }, ...process.launcher);
+  ops.push({ op: "putFile", path: `${stateDirectory}/state.json`, text: input.stateTemplate, mode: 0o600 });
+  if (input.pidfdSocket !== undefined) ops.push({ op: "sendPidfd", slot: SLOT_PIDFD, what: "pidfd socket" });
+  if (input.pidFile !== undefined)
+    ops.push({ op: "putFile", path: input.pidFile, text: PID, mode: 0o644, what: "pid file" });
+  if (input.mode === "run") ops.push({ op: "blockSignals" });
+  ops.push({ op: "post", token: TOKENS.final });
+  if (input.mode !== "create") ops.push(...runOps(parts));
+  return ops;
+}
+
+function nofileOp(soft: number): Op {
+  return { op: "rlimit", resource: 7, soft, hard: (1n << 64n) - 2n };
+}
+
+/** Everybody may open it, for a user of the container may have to; nobody but us can get to it (0700 above). */
+function fifoOps(input: CompileInput): Op[] {
+  const path = `${input.stateDirectory}/exec.fifo`;
+  const uid = hostRootId(input.spec.linux?.uidMappings) ?? -1;
+  const gid = hostRootId(input.spec.linux?.gidMappings) ?? -1;
+  const owned = input.facts.euid === 0;
+  const O_PATH = 0o10000000;
+  return [
+    { op: "mkfifo", path, mode: 0o622, uid: owned ? uid : -1, gid: owned ? gid : -1 },
+    { op: "open", slot: SLOT_FIFO, path, flags: O_PATH },
+  ];
+}
+
+function oomOps(spec: Spec): Op[] {
+  const score = spec.process?.oomScoreAdj;
+  if (score === undefined) return [];
+  return [
+    {
+      op: "childWrite",
+      file: "oom_score_adj",
+      text: `${score}`,
+      ignore: [],
+      at: "/process/oomScoreAdj",
+      what: "oomScoreAdj",
+    },
+  ];
+}
+
+function runOps({ input, rootfs }: Parts): Op[] {
+  const { spec, id, bundle, environment } = input;
+  const hooks = compileHooks({ spec, id, bundle, environment }, "poststart", "running");
+  const ops: Op[] = [{ op: "await", token: TOKENS.closed }, ...hooks];
+  if (input.mode === "run-detached") return ops;
+  ops.push({ op: "supervise" });
+  if (!input.keep) ops.push(...removalOps(input, rootfs.leave));
+  return ops;
+}
+
+function initOps(parts: Parts): Op[] {
+  const { input, ns, rootfs, process } = parts;
+  const { spec } = input;
+  const names = compileNamespaces(spec, ns, input.facts, undefined);
+  const ops: Op[] = [{ op: "await", token: TOKENS.released }, ...names.enter, { op: "setsid" }];
+  if (!input.noNewKeyring)
+    ops.push({ op: "keyring", name: `_ses.${input.id}`, ignore: ["ENOSYS"], what: "session keyring" });
+  // Now that init is in its cgroup, which will be the root of what it sees.
+  if (ns.made.has("cgroup"))
+    ops.push({ op: "unshare", flags: 0x2000000, at: "/linux/namespaces", what: "cgroup namespace" });
+  if (ns.made.has("network")) ops.push({ op: "loopback", at: "/linux/namespaces", what: "loopback device" });
+  if (spec.hostname !== undefined && spec.hostname !== "")
+    ops.push({ op: "hostname", name: spec.hostname, at: "/hostname" });
+  if (spec.domainname !== undefined && spec.domainname !== "")
+    ops.push({ op: "domainname", name: spec.domainname, at: "/domainname" });
+  ops.push(...rootfs.prepare);
+  if (hasRuntimeHooks(spec)) ops.push({ op: "post", token: TOKENS.mounted }, { op: "await", token: TOKENS.hooked });
+  const hooks = { spec, id: input.id, bundle: input.bundle, environment: input.environment };
+  ops.push(...compileHooks(hooks, "createContainer", "creating"));
+  ops.push(...consoleOps(input, ns), ...rootfs.cover, ...rootfs.enter, ...sysctlOps(spec));
+  const [late, early] = splitTail(process.prepare);
+  ops.push(...early, ...rootfs.finish, ...linuxProcessOps(spec.linux), ...late);
+  ops.push({ op: "post", token: TOKENS.ready }, { op: "await", token: TOKENS.final });
+  if (input.mode === "create") ops.push({ op: "fifo", slot: SLOT_FIFO });
+  ops.push(...compileHooks(hooks, "startContainer", "created"), ...process.finish);
+  return ops;
+}
+
+/** The working directory may have to be made: before the root turns read-only. */
+function splitTail(prepare: readonly Op[]): [late: Op[], early: Op[]] {
+  const at = prepare.findIndex((op) => op.op === "chdir") + 1;
+  return [prepare.slice(at), prepare.slice(0, at)];
+}
+
+function consoleOps(input: CompileInput, ns: Namespaces): Op[] {
+  const { process } = input.spec;
+  if (process?.terminal !== true) return [];
+  return [
+    {
+      op: "console",
+      socket: usesConsoleSocket(input) ? SLOT_CONSOLE : -1,
+      rows: process.consoleSize?.height ?? 0,
+      columns: process.consoleSize?.width ?? 0,
+      uid: process.user.uid,
+      clearOnlcr: !usesConsoleSocket(input),
+      mountConsole: hasOwn(ns, "mount"),
+      at: "/process/terminal",
+      what: "terminal",
+    },
+  ];
+}
+
+function sysctlOps(spec: Spec): Op[] {
+  return Object.entries(spec.linux?.sysctl ?? {}).map(([name, value]) => {
+    // Dots separate, and slashes too; a dot within a part (an interface's name) is then written as a slash (sysctl(8)).
+    const path =
+      name.indexOf("/") >= 0 && (name.indexOf(".") < 0 || name.indexOf("/") < name.indexOf(".")) ? name : swap(name);
+    const at = `/linux/sysctl/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    return { op: "sysctl", path, value, at, what: `sysctl \`${name}\`` };
+  });
+}
+
+function swap(name: string): string {
+  return name.replaceAll(/[./]/g, (c) => (c === "." ? "/" : "."));
+}

@@ -1,0 +1,192 @@
+/** The options of `mounts` (config.md, "Mounts"; config-linux.md; mount(8)) as what the mount calls take. */
+
+export const MS_RDONLY = 1;
+export const MS_REC = 0x4000;
+export const MS_UNBINDABLE = 1 << 17;
+export const MS_PRIVATE = 1 << 18;
+export const MS_SLAVE = 1 << 19;
+export const MS_SHARED = 1 << 20;
+
+export const MOUNT_ATTR_RDONLY = 0x1;
+export const MOUNT_ATTR_NOSUID = 0x2;
+export const MOUNT_ATTR_NODEV = 0x4;
+export const MOUNT_ATTR_NOEXEC = 0x8;
+const MOUNT_ATTR__ATIME = 0x70;
+const MOUNT_ATTR_NOATIME = 0x10;
+const MOUNT_ATTR_STRICTATIME = 0x20;
+const MOUNT_ATTR_NODIRATIME = 0x80;
+const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
+
+/** Per-mount attributes, as mount_setattr(2) takes them: [to set, to clear]. */
+const ATTRIBUTES: Readonly<Record<string, readonly [number, number]>> = {
+  ro: [MOUNT_ATTR_RDONLY, 0],
+  rw: [0, MOUNT_ATTR_RDONLY],
+  nosuid: [MOUNT_ATTR_NOSUID, 0],
+  suid: [0, MOUNT_ATTR_NOSUID],
+  nodev: [MOUNT_ATTR_NODEV, 0],
+  dev: [0, MOUNT_ATTR_NODEV],
+  noexec: [MOUNT_ATTR_NOEXEC, 0],
+  exec: [0, MOUNT_ATTR_NOEXEC],
+  nodiratime: [MOUNT_ATTR_NODIRATIME, 0],
+  diratime: [0, MOUNT_ATTR_NODIRATIME],
+  // The three ways of updating access times exclude one another: setting one clears the field.
+  noatime: [MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME],
+  atime: [0, MOUNT_ATTR__ATIME],
+  relatime: [0, MOUNT_ATTR__ATIME],
+  norelatime: [MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME],
+  strictatime: [MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME],
+  nostrictatime: [0, MOUNT_ATTR__ATIME],
+  nosymfollow: [MOUNT_ATTR_NOSYMFOLLOW, 0],
+  symfollow: [0, MOUNT_ATTR_NOSYMFOLLOW],
+};
+
+const PROPAGATION: Readonly<Record<string, number>> = {
+  private: MS_PRIVATE,
+  rprivate: MS_PRIVATE | MS_REC,
+  shared: MS_SHARED,
+  rshared: MS_SHARED | MS_REC,
+  slave: MS_SLAVE,
+  rslave: MS_SLAVE | MS_REC,
+  unbindable: MS_UNBINDABLE,
+  runbindable: MS_UNBINDABLE | MS_REC,
+};
+
+/** Flags of the superblock that fsconfig(2) takes by name. */
+const SUPERBLOCK = ["sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime"];
+
+/** Flags that only mount(2) has a bit for, and those that say what is the case anyway. */
+const CLASSIC: Readonly<Record<string, number>> = { iversion: 1 << 23, acl: 1 << 16, silent: 1 << 15 };
+const NOTHING = ["defaults", "loud", "noiversion", "noacl"];
+
+export interface MountOptions {
+  readonly bind: boolean;
+  readonly recursive: boolean;
+  readonly remount: boolean;
+  readonly set: number;
+  readonly clear: number;
+  readonly recursiveSet: number;
+  readonly recursiveClear: number;
+  /** MS_* propagation flag, with MS_REC; 0: as it is. */
+  readonly propagation: number;
+  /** `sync` and the like. */
+  readonly superblock: readonly string[];
+  /** MS_* bits that only mount(2) takes. */
+  readonly classic: number;
+  /** What is left: options of the file system. */
+  readonly data: readonly string[];
+  readonly copyUp: boolean;
+  readonly idmap: "idmap" | "ridmap" | undefined;
+  readonly sourceNofollow: boolean;
+  readonly destNofollow: boolean;
+}
+
+type Mutable = { -readonly [K in keyof MountOptions]: MountOptions[K] } & { superblock: string[]; data: string[] };
+
+function applyAttribute(o: Mutable, name: string): boolean {
+  const plain = ATTRIBUTES[name];
+  if (plain !== undefined) {
+    o.set = (o.set & ~plain[1]) | plain[0];
+    o.clear = (o.clear & ~plain[0]) | plain[1];
+    return true;
+  }
+  const recursive = name.startsWith("r") ? ATTRIBUTES[name.slice(1)] : undefined;
+  if (recursive === undefined) return false;
+  o.recursiveSet = (o.recursiveSet & ~recursive[1]) | recursive[0];
+  o.recursiveClear = (o.recursiveClear & ~recursive[0]) | recursive[1];
+  return true;
+}
+
+function applyWord(o: Mutable, name: string): boolean {
+  switch (name) {
+    case "bind":
+      o.bind = true;
+      return true;
+    case "rbind":
+      o.bind = true;
+      o.recursive = true;
+      return true;
+    case "remount":
+      o.remount = true;
+      return true;
+    case "tmpcopyup":
+      o.copyUp = true;
+      return true;
+    case "idmap":
+    case "ridmap":
+      o.idmap = name;
+      return true;
+    case "src-nofollow":
+      o.sourceNofollow = true;
+      return true;
+    case "dest-nofollow":
+      o.destNofollow = true;
+      return true;
+  }
+  return NOTHING.includes(name);
+}
+
+/** Sorts the options of one mount; later ones win over earlier ones. */
+export function parseMountOptions(options: readonly string[]): MountOptions {
+  const o: Mutable = {
+    bind: false,
+    recursive: false,
+    remount: false,
+    set: 0,
+    clear: 0,
+    recursiveSet: 0,
+    recursiveClear: 0,
+    propagation: 0,
+    superblock: [],
+    classic: 0,
+    data: [],
+    copyUp: false,
+    idmap: undefined,
+    sourceNofollow: false,
+    destNofollow: false,
+  };
+  for (const name of options) {
+    if (applyAttribute(o, name) || applyWord(o, name)) continue;
+    const propagation = PROPAGATION[name];
+    const classic = CLASSIC[name];
+    if (propagation !== undefined) o.propagation = propagation;
+    else if (SUPERBLOCK.includes(name)) o.superblock.push(name);
+    else if (classic !== undefined) o.classic |= classic;
+    else if (name !== "") o.data.push(name);
+  }
+  return o;
+}
+
+/** Every option name that is not passed to the file system, sorted: `mountOptions` of `features`. */
+export function mountOptionNames(): string[] {
+  const attributes = Object.keys(ATTRIBUTES);
+  return [
+    ...attributes,
+    ...attributes.map((name) => `r${name}`),
+    ...Object.keys(PROPAGATION),
+    ...SUPERBLOCK,
+    ...Object.keys(CLASSIC),
+    ...NOTHING,
+    ...["bind", "rbind", "remount", "tmpcopyup", "src-nofollow", "dest-nofollow"],
+  ].sort();
+}
+
+const MS_BITS: readonly (readonly [number, number])[] = [
+  [MOUNT_ATTR_RDONLY, MS_RDONLY],
+  [MOUNT_ATTR_NOSUID, 2],
+  [MOUNT_ATTR_NODEV, 4],
+  [MOUNT_ATTR_NOEXEC, 8],
+  [MOUNT_ATTR_NODIRATIME, 2048],
+  [MOUNT_ATTR_NOSYMFOLLOW, 256],
+];
+const MS_SUPERBLOCK: Readonly<Record<string, number>> = { sync: 16, dirsync: 128, mand: 64, lazytime: 1 << 25 };
+
+/** The flags of mount(2) for a new file system, where fsconfig(2) cannot take the options. */
+export function classicFlags(o: MountOptions): number {
+  let flags = o.classic;
+  for (const [attr, ms] of MS_BITS) if ((o.set & attr) !== 0) flags |= ms;
+  const atime = o.set & MOUNT_ATTR__ATIME;
+  if (atime === MOUNT_ATTR_NOATIME) flags |= 1024;
+  if (atime === MOUNT_ATTR_STRICTATIME) flags |= 1 << 24;
+  for (const name of o.superblock) flags |= MS_SUPERBLOCK[name] ?? 0;
+  return flags;
+}
