@@ -150,6 +150,8 @@ ${BUNDLE}--rootless  for a user without root
   plan: `print the program that a bundle compiles to; nothing is done
 [ID]
 ${CREATE}
+${RUN}
+--create  the program of create, not of run
 -f, --format FORMAT  text or json (default: text)`,
   pause: `suspend all processes of a container
 ID`,

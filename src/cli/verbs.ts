@@ -9,6 +9,7 @@ import { deleteVerb } from "./verbs/delete.ts";
 import { featuresVerb } from "./verbs/features.ts";
 import { killVerb } from "./verbs/kill.ts";
 import { listVerb } from "./verbs/list.ts";
+import { planVerb } from "./verbs/plan.ts";
 import { runVerb } from "./verbs/run.ts";
 import { specVerb } from "./verbs/spec.ts";
 import { startVerb } from "./verbs/start.ts";
@@ -23,6 +24,7 @@ const VERBS: Partial<Record<VerbName, VerbMain>> = {
   start: startVerb,
   features: featuresVerb,
   list: listVerb,
+  plan: planVerb,
   spec: specVerb,
   state: stateVerb,
 };

@@ -41,16 +41,21 @@ function operandText(op: string, name: string, kind: string, value: Value): stri
     if (Array.isArray(value) ? value.length === 0 : value === -1) return [];
     return [`${name}=${String(value)}`];
   }
-  if (kind === "u64" || kind === "i64") return [`${name}=${symbolic(op, name, BigInt(value as number | bigint))}`];
+  if (kind === "u64" || kind === "i64") {
+    const text = symbolic(op, name, BigInt(value as number | bigint));
+    return text === "" ? [] : [`${name}=${text}`];
+  }
   if (kind === "bytes") return [`${name}=<${(value as Uint8Array).length} bytes>`];
   if (Array.isArray(value)) return [`${name}=[${value.map((item) => quote(String(item))).join(" ")}]`];
   return [`${name}=${quote(String(value))}`];
 }
 
-/** Bare if it cannot be misread, else as a JSON string; markers are shown as what they will become. */
+/** Bare if it cannot be misread, else in quotes; markers are shown as what they will become. */
 function quote(text: string): string {
   const shown = text.replaceAll(PID, "{pid}").replaceAll(START, "{start}");
-  return /^[^\s"#=[\]\u0000-\u001f]+$/.test(shown) ? shown : JSON.stringify(shown);
+  if (/^[^\s"'#[\]\u0000-\u001f]+$/.test(shown)) return shown;
+  // JSON reads badly with its quotes escaped.
+  return /['\\\u0000-\u001f]/.test(shown) ? JSON.stringify(shown) : `'${shown}'`;
 }
 
 /** The same as plain data: 64-bit numbers that a double cannot hold as decimal strings, bytes in base64. */

@@ -62,14 +62,17 @@ const STYLES: Readonly<Record<string, string>> = {
   persona: "hex",
 };
 
-/** One number as a person would write it: octal, flag names joined by `|`, decimal if nothing better is known. */
+/**
+ * One number as a person would write it: octal, flag names joined by `|` ("" for none), decimal if nothing
+ * better is known.
+ */
 export function symbolic(op: string, operand: string, value: bigint): string {
   const style = STYLES[`${op}.${operand}`] ?? STYLES[operand] ?? "number";
   switch (style) {
     case "octal":
       return value === 0n ? "0" : `0${value.toString(8)}`;
     case "hex":
-      return value === 0n ? "0" : hex(value);
+      return value === 0n ? "" : hex(value);
     case "limit":
       return limit(value);
     case "fileType":
@@ -81,7 +84,7 @@ export function symbolic(op: string, operand: string, value: bigint): string {
     case "signal":
       return nameOf(os.constants.signals, value);
     case "capability":
-      return bitNames(capabilityBits(), value);
+      return bitNames(capabilityBits(), value) || "none";
     case "mountFlags":
       return bitNames(
         Object.entries(MOUNT_FLAGS).map(([name, bits]) => [name, BigInt(bits)]),
@@ -117,7 +120,6 @@ function bitTable(text: string): [string, bigint][] {
 
 /** Bits without a name are added as one hexadecimal number. */
 function bitNames(table: readonly (readonly [string, bigint])[], value: bigint): string {
-  if (value === 0n) return "0";
   let left = BigInt.asUintN(64, value);
   const names: string[] = [];
   for (const [name, bits] of table) {
