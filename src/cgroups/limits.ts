@@ -62,6 +62,11 @@ export function attachOp(directory: string): Op {
   return { op: "attach", path: `${directory}/cgroup.procs`, ignore: [], what: "cgroup" };
 }
 
+/** The op by which a process enters a v1 cgroup itself: 0 in `tasks` is the thread that writes. */
+export function enterOp(directory: string): Op {
+  return { ...writeOp(`${directory}/tasks`, 0), what: "cgroup" };
+}
+
 function fieldName(at: string): string {
   return at.slice(1).split("/").join(".");
 }

@@ -5,7 +5,7 @@ import { deviceListOps } from "./device-list.ts";
 import { deviceProgram } from "./device-program.ts";
 import { devicePolicy } from "./device-rules.ts";
 import type { CgroupFacts, Hierarchy } from "./facts.ts";
-import { attachOp, type LimitContext } from "./limits.ts";
+import { attachOp, enterOp, type LimitContext } from "./limits.ts";
 import { cpuV1 } from "./limits-cpu.ts";
 import { blkioV1 } from "./limits-io.ts";
 import { memoryV1 } from "./limits-memory.ts";
@@ -38,9 +38,11 @@ export function planV1(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
   requireCpuset(context);
   if (!(input.skipDevices ?? input.rootless)) prepare.push(...deviceOps(input, facts, paths));
   const unified = paths[""];
-  const attach = places.filter((place) => place.hierarchy !== facts.v2).map((place) => attachOp(place.directory));
+  const v1 = places.filter((place) => place.hierarchy !== facts.v2);
+  const attach = v1.map((place) => attachOp(place.directory));
+  const enter = v1.map((place) => enterOp(place.directory));
   const record = { version: facts.mode, manager: input.manager, paths };
-  return { prepare, ...(unified === undefined ? {} : { into: unified }), attach, record, warnings };
+  return { prepare, ...(unified === undefined ? {} : { into: unified }), attach, enter, record, warnings };
 }
 
 /** The writes for all of `resources` but the devices and, as planCgroup sets them with the directory, the cpuset. */

@@ -41,7 +41,7 @@ export function planV2(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
     warnings,
   });
   const record = { version: "v2", manager: input.manager, paths: usable ? { "": directory } : {} } as const;
-  if (!usable) return { prepare: [], attach: [], record: { ...record, paths: {} }, warnings };
+  if (!usable) return { prepare: [], attach: [], enter: [], record: { ...record, paths: {} }, warnings };
   const prepare: Op[] = [
     ...controllerOps(hierarchy, directory, available, needed, host, input.rootless),
     mkdirOp(directory, input.ownerUid),
@@ -49,7 +49,7 @@ export function planV2(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
     ...limits,
     ...deviceOps(input, facts, directory),
   ];
-  return { prepare, into: directory, attach: [], ...delegation(input, facts, directory), record, warnings };
+  return { prepare, into: directory, attach: [], enter: [], ...delegation(input, facts, directory), record, warnings };
 }
 
 /** What `update` must know of a cgroup that is in use. */

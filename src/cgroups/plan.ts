@@ -32,7 +32,7 @@ function planNone(input: CgroupInput): CgroupPlan {
 }
 
 function without(version: "none", { manager }: CgroupInput): CgroupPlan {
-  return { prepare: [], attach: [], record: { version, manager, paths: {} }, warnings: [] };
+  return { prepare: [], attach: [], enter: [], record: { version, manager, paths: {} }, warnings: [] };
 }
 
 function hasLimits({ resources }: CgroupInput): boolean {

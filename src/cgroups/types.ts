@@ -42,8 +42,14 @@ export interface CgroupPlan {
   readonly prepare: readonly Op[];
   /** The cgroup v2 directory for CLONE_INTO_CGROUP. */
   readonly into?: string;
-  /** Once it exists: what puts it into the v1 hierarchies. */
+  /** Once it exists: what puts it into the v1 hierarchies, from outside. */
   readonly attach: readonly Op[];
+  /**
+   * The same from inside, as the first thing that the process does, while it has one thread and the host's mounts.
+   * A thread that moves itself needs no lock over all processes (Linux 5.5), so this takes microseconds where
+   * `attach` waits for an RCU grace period of several milliseconds.
+   */
+  readonly enter: readonly Op[];
   /** Files of the v2 cgroup that `ownerUid` is to own besides the directory itself; those that exist, after `prepare`. */
   readonly delegate?: { readonly uid: number; readonly paths: readonly string[] };
   readonly record: CgroupRecord;

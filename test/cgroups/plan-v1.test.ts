@@ -57,6 +57,8 @@ test("the whole plan of a container without limits", () => {
       .split(" ")
       .map((name) => `attach ${name}/pod/c1/cgroup.procs`),
   );
+  expect(plan.enter.map(show).slice(0, 2)).toEqual(["write cpu,cpuacct/pod/c1/tasks 0", "write cpuset/pod/c1/tasks 0"]);
+  expect(plan.enter).toHaveLength(plan.attach.length);
   expect(plan.into).toBeUndefined();
   expect(plan.record.version).toBe("v1");
   expect(plan.record.paths).toMatchObject({
@@ -298,6 +300,7 @@ test("no cgroups at all, and cgroups switched off", () => {
   expect(off).toEqual({
     prepare: [],
     attach: [],
+    enter: [],
     record: { version: "none", manager: "disabled", paths: {} },
     warnings: [],
   });

@@ -199,6 +199,7 @@ test("rootless without access", () => {
   expect(plan).toEqual({
     prepare: [],
     attach: [],
+    enter: [],
     record: { version: "v2", manager: "cgroupfs", paths: {} },
     warnings: [],
   });
