@@ -28,9 +28,24 @@ const LINEAR_OR_QUADRATIC: Readonly<Record<number, RegExp>> = {
 };
 
 const ROWS: readonly Row[] = [
-  { what: "memory.limit", resources: { memory: { limit: 64 * MB } }, v1: ["memory", { "memory.limit_in_bytes": String(64 * MB) }], v2: ["memory", { "memory.max": String(64 * MB) }] },
-  { what: "memory.limit -1", resources: { memory: { limit: -1 } }, v1: ["memory", { "memory.limit_in_bytes": /^9223372036854\d+$/ }], v2: ["memory", { "memory.max": "max" }] },
-  { what: "memory.reservation", resources: { memory: { reservation: 32 * MB } }, v1: ["memory", { "memory.soft_limit_in_bytes": String(32 * MB) }], v2: ["memory", { "memory.low": String(32 * MB) }] },
+  {
+    what: "memory.limit",
+    resources: { memory: { limit: 64 * MB } },
+    v1: ["memory", { "memory.limit_in_bytes": String(64 * MB) }],
+    v2: ["memory", { "memory.max": String(64 * MB) }],
+  },
+  {
+    what: "memory.limit -1",
+    resources: { memory: { limit: -1 } },
+    v1: ["memory", { "memory.limit_in_bytes": /^9223372036854\d+$/ }],
+    v2: ["memory", { "memory.max": "max" }],
+  },
+  {
+    what: "memory.reservation",
+    resources: { memory: { reservation: 32 * MB } },
+    v1: ["memory", { "memory.soft_limit_in_bytes": String(32 * MB) }],
+    v2: ["memory", { "memory.low": String(32 * MB) }],
+  },
   {
     what: "memory.limit with swap as the sum of both",
     resources: { memory: { limit: 64 * MB, swap: 100 * MB } },
@@ -43,34 +58,84 @@ const ROWS: readonly Row[] = [
     v1: ["memory", { "memory.memsw.limit_in_bytes": /^9223372036854\d+$/ }],
     v2: ["memory", { "memory.swap.max": "max" }],
   },
-  { what: "memory.swappiness", resources: { memory: { swappiness: 17 } }, v1: ["memory", { "memory.swappiness": "17" }] },
-  { what: "memory.disableOOMKiller", resources: { memory: { disableOOMKiller: true } }, v1: ["memory", { "memory.oom_control": /^oom_kill_disable 1/ }] },
-  { what: "cpu.shares 512", resources: { cpu: { shares: 512 } }, v1: ["cpu", { "cpu.shares": "512" }], v2: ["cpu", { "cpu.weight": /^(20|59)$/ }] },
-  ...[2, 1024, 262144].map((shares): Row => ({
-    what: `cpu.shares ${shares}`,
-    resources: { cpu: { shares } },
-    v1: ["cpu", { "cpu.shares": String(shares) }],
-    v2: ["cpu", { "cpu.weight": LINEAR_OR_QUADRATIC[shares] ?? "" }],
-  })),
+  {
+    what: "memory.swappiness",
+    resources: { memory: { swappiness: 17 } },
+    v1: ["memory", { "memory.swappiness": "17" }],
+  },
+  {
+    what: "memory.disableOOMKiller",
+    resources: { memory: { disableOOMKiller: true } },
+    v1: ["memory", { "memory.oom_control": /^oom_kill_disable 1/ }],
+  },
+  {
+    what: "cpu.shares 512",
+    resources: { cpu: { shares: 512 } },
+    v1: ["cpu", { "cpu.shares": "512" }],
+    v2: ["cpu", { "cpu.weight": /^(20|59)$/ }],
+  },
+  ...[2, 1024, 262144].map(
+    (shares): Row => ({
+      what: `cpu.shares ${shares}`,
+      resources: { cpu: { shares } },
+      v1: ["cpu", { "cpu.shares": String(shares) }],
+      v2: ["cpu", { "cpu.weight": LINEAR_OR_QUADRATIC[shares] ?? "" }],
+    }),
+  ),
   {
     what: "cpu.quota and period",
     resources: { cpu: { quota: 150_000, period: 50_000 } },
     v1: ["cpu", { "cpu.cfs_quota_us": "150000", "cpu.cfs_period_us": "50000" }],
     v2: ["cpu", { "cpu.max": "150000 50000" }],
   },
-  { what: "cpu.quota alone", resources: { cpu: { quota: 20_000 } }, v1: ["cpu", { "cpu.cfs_quota_us": "20000", "cpu.cfs_period_us": "100000" }], v2: ["cpu", { "cpu.max": "20000 100000" }] },
-  { what: "cpu.period alone", resources: { cpu: { period: 50_000 } }, v1: ["cpu", { "cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "50000" }], v2: ["cpu", { "cpu.max": "max 50000" }] },
-  { what: "cpu.quota -1", resources: { cpu: { quota: -1, period: 100_000 } }, v1: ["cpu", { "cpu.cfs_quota_us": "-1" }], v2: ["cpu", { "cpu.max": "max 100000" }] },
+  {
+    what: "cpu.quota alone",
+    resources: { cpu: { quota: 20_000 } },
+    v1: ["cpu", { "cpu.cfs_quota_us": "20000", "cpu.cfs_period_us": "100000" }],
+    v2: ["cpu", { "cpu.max": "20000 100000" }],
+  },
+  {
+    what: "cpu.period alone",
+    resources: { cpu: { period: 50_000 } },
+    v1: ["cpu", { "cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "50000" }],
+    v2: ["cpu", { "cpu.max": "max 50000" }],
+  },
+  {
+    what: "cpu.quota -1",
+    resources: { cpu: { quota: -1, period: 100_000 } },
+    v1: ["cpu", { "cpu.cfs_quota_us": "-1" }],
+    v2: ["cpu", { "cpu.max": "max 100000" }],
+  },
   {
     what: "cpu.burst",
     resources: { cpu: { quota: 100_000, period: 100_000, burst: 50_000 } },
     v1: ["cpu", { "cpu.cfs_burst_us": "50000" }],
     v2: ["cpu", { "cpu.max.burst": "50000" }],
   },
-  { what: "cpu.idle", resources: { cpu: { idle: 1 } }, v1: ["cpu", { "cpu.idle": "1" }], v2: ["cpu", { "cpu.idle": "1" }] },
-  { what: "cpuset cpus and mems", resources: { cpu: { cpus: "0", mems: "0" } }, v1: ["cpuset", { "cpuset.cpus": "0", "cpuset.mems": "0" }], v2: ["cpuset", { "cpuset.cpus": "0", "cpuset.mems": "0" }] },
-  { what: "pids.limit", resources: { pids: { limit: 42 } }, v1: ["pids", { "pids.max": "42" }], v2: ["pids", { "pids.max": "42" }] },
-  { what: "pids.limit -1", resources: { pids: { limit: -1 } }, v1: ["pids", { "pids.max": "max" }], v2: ["pids", { "pids.max": "max" }] },
+  {
+    what: "cpu.idle",
+    resources: { cpu: { idle: 1 } },
+    v1: ["cpu", { "cpu.idle": "1" }],
+    v2: ["cpu", { "cpu.idle": "1" }],
+  },
+  {
+    what: "cpuset cpus and mems",
+    resources: { cpu: { cpus: "0", mems: "0" } },
+    v1: ["cpuset", { "cpuset.cpus": "0", "cpuset.mems": "0" }],
+    v2: ["cpuset", { "cpuset.cpus": "0", "cpuset.mems": "0" }],
+  },
+  {
+    what: "pids.limit",
+    resources: { pids: { limit: 42 } },
+    v1: ["pids", { "pids.max": "42" }],
+    v2: ["pids", { "pids.max": "42" }],
+  },
+  {
+    what: "pids.limit -1",
+    resources: { pids: { limit: -1 } },
+    v1: ["pids", { "pids.max": "max" }],
+    v2: ["pids", { "pids.max": "max" }],
+  },
   {
     what: "blockIO.weight",
     resources: { blockIO: { weight: 500 } },
@@ -85,7 +150,10 @@ const ROWS: readonly Row[] = [
   {
     what: "hugepageLimits",
     resources: { hugepageLimits: [{ pageSize: "2MB", limit: 4 * MB }] },
-    v1: ["hugetlb", { "hugetlb.2MB.limit_in_bytes": String(4 * MB), "hugetlb.2MB.rsvd.limit_in_bytes": String(4 * MB) }],
+    v1: [
+      "hugetlb",
+      { "hugetlb.2MB.limit_in_bytes": String(4 * MB), "hugetlb.2MB.rsvd.limit_in_bytes": String(4 * MB) },
+    ],
     v2: ["hugetlb", { "hugetlb.2MB.max": String(4 * MB), "hugetlb.2MB.rsvd.max": String(4 * MB) }],
   },
   {
@@ -98,7 +166,10 @@ const ROWS: readonly Row[] = [
 /** Some control files exist only with kernel options that not every machine has. */
 function available(controller: string, files: readonly string[]): boolean {
   if (!hasController(controller)) return false;
-  const parent = path.join(hierarchyRoots().find((root) => V2 || readdirSync(root).some((name) => name.startsWith(`${controller}.`))) ?? "", `${TAG}-trial`);
+  const parent = path.join(
+    hierarchyRoots().find((root) => V2 || readdirSync(root).some((name) => name.startsWith(`${controller}.`))) ?? "",
+    `${TAG}-trial`,
+  );
   mkdirSync(parent);
   const found = files.every((file) => existsSync(path.join(parent, file)));
   rmdirSync(parent);
@@ -162,9 +233,11 @@ if (device !== undefined && registered(V2 ? "io" : "blkio", [V2 ? "io.max" : "bl
     const id = `${device.major}:${device.minor}`;
     if (V2) expect(readControl(pid, "io", "io.max")).toBe(`${id} rbps=${MB} wbps=${2 * MB} riops=300 wiops=400`);
     else
-      expect(["read_bps", "write_bps", "read_iops", "write_iops"].map((name) => readControl(pid, "blkio", `blkio.throttle.${name}_device`))).toEqual([
-        `${id} ${MB}`, `${id} ${2 * MB}`, `${id} 300`, `${id} 400`,
-      ]);
+      expect(
+        ["read_bps", "write_bps", "read_iops", "write_iops"].map((name) =>
+          readControl(pid, "blkio", `blkio.throttle.${name}_device`),
+        ),
+      ).toEqual([`${id} ${MB}`, `${id} ${2 * MB}`, `${id} 300`, `${id} 400`]);
   });
 
 check("the container is in a cgroup of its own in every hierarchy", async (t) => {
@@ -207,7 +280,8 @@ check("a nested cgroupsPath leaves its parent where it was", async (t) => {
   await c.up();
   expect(cgroupPath(await c.pid(), "pids")).toBe(`/${parent}/${c.id}`);
   await c.down();
-  for (const root of hierarchyRoots()) expect(readdirSync(path.join(root, parent)).filter((name) => name.includes(c.id))).toEqual([]);
+  for (const root of hierarchyRoots())
+    expect(readdirSync(path.join(root, parent)).filter((name) => name.includes(c.id))).toEqual([]);
 });
 
 check("a relative cgroupsPath is used and removed", async (t) => {

@@ -4,12 +4,26 @@ import { DEVPTS, grant, type Spec, useUserNamespace } from "./lib/spec.ts";
 
 area();
 
-const DEFAULTS = [["null", 1, 3], ["zero", 1, 5], ["full", 1, 7], ["random", 1, 8], ["urandom", 1, 9], ["tty", 5, 0]] as const;
+const DEFAULTS = [
+  ["null", 1, 3],
+  ["zero", 1, 5],
+  ["full", 1, 7],
+  ["random", 1, 8],
+  ["urandom", 1, 9],
+  ["tty", 5, 0],
+] as const;
 
 for (const [name, major, minor] of DEFAULTS)
   check(`/dev/${name} is there: character device ${major}:${minor}, mode 0666, owned by root`, async (t) => {
     const operation = `lstat=/dev/${name}`;
-    expect((await t.container().probe(operation)).stat(operation)).toMatchObject({ type: "c", major, minor, mode: 0o666, uid: 0, gid: 0 });
+    expect((await t.container().probe(operation)).stat(operation)).toMatchObject({
+      type: "c",
+      major,
+      minor,
+      mode: 0o666,
+      uid: 0,
+      gid: 0,
+    });
   });
 
 for (const name of ["null", "zero", "full", "random", "urandom"])
@@ -21,7 +35,12 @@ for (const name of ["null", "zero", "full", "random", "urandom"])
     expect((await c.probe(operation)).of(operation)).toBe("OK");
   });
 
-for (const [name, target] of [["fd", "/proc/self/fd"], ["stdin", "/proc/self/fd/0"], ["stdout", "/proc/self/fd/1"], ["stderr", "/proc/self/fd/2"]] as const)
+for (const [name, target] of [
+  ["fd", "/proc/self/fd"],
+  ["stdin", "/proc/self/fd/0"],
+  ["stdout", "/proc/self/fd/1"],
+  ["stderr", "/proc/self/fd/2"],
+] as const)
   check(`/dev/${name} is a symlink to ${target}`, async (t) => {
     const operation = `readlink=/dev/${name}`;
     expect((await t.container().probe(operation)).of(operation)).toBe(target);
@@ -38,7 +57,8 @@ check("/dev/ptmx leads to the container's own pts/ptmx", async (t) => {
 
 check("/dev holds nothing but the defaults", async (t) => {
   const names = (await t.container().probe("ls=/dev")).of("ls=/dev") as string[];
-  const allowed = "console core fd full kcore mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero".split(" ");
+  const allowed =
+    "console core fd full kcore mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero".split(" ");
   expect(names.filter((name) => !allowed.includes(name))).toEqual([]);
 });
 
@@ -49,12 +69,30 @@ check("/dev/console is not made without a terminal", async (t) => {
 const DENY_ALL = { allow: false, access: "rwm" };
 
 const DEVICES = [
-  [{ path: "/dev/mine-c", type: "c", major: 1, minor: 3, fileMode: 0o640, uid: 12, gid: 34 }, { type: "c", major: 1, minor: 3, mode: 0o640, uid: 12, gid: 34 }],
-  [{ path: "/dev/mine-u", type: "u", major: 1, minor: 5, fileMode: 0o600 }, { type: "c", major: 1, minor: 5, mode: 0o600 }],
-  [{ path: "/dev/mine-b", type: "b", major: 7, minor: 200, fileMode: 0o660, uid: 0, gid: 6 }, { type: "b", major: 7, minor: 200, mode: 0o660, gid: 6 }],
-  [{ path: "/dev/mine-p", type: "p", fileMode: 0o622, uid: 1000 }, { type: "p", mode: 0o622, uid: 1000 }],
-  [{ path: "/deep/down/device", type: "c", major: 1, minor: 7, fileMode: 0o666 }, { type: "c", major: 1, minor: 7, mode: 0o666 }],
-  [{ path: "/dev/no-mode", type: "c", major: 1, minor: 3 }, { type: "c", major: 1, minor: 3, uid: 0, gid: 0 }],
+  [
+    { path: "/dev/mine-c", type: "c", major: 1, minor: 3, fileMode: 0o640, uid: 12, gid: 34 },
+    { type: "c", major: 1, minor: 3, mode: 0o640, uid: 12, gid: 34 },
+  ],
+  [
+    { path: "/dev/mine-u", type: "u", major: 1, minor: 5, fileMode: 0o600 },
+    { type: "c", major: 1, minor: 5, mode: 0o600 },
+  ],
+  [
+    { path: "/dev/mine-b", type: "b", major: 7, minor: 200, fileMode: 0o660, uid: 0, gid: 6 },
+    { type: "b", major: 7, minor: 200, mode: 0o660, gid: 6 },
+  ],
+  [
+    { path: "/dev/mine-p", type: "p", fileMode: 0o622, uid: 1000 },
+    { type: "p", mode: 0o622, uid: 1000 },
+  ],
+  [
+    { path: "/deep/down/device", type: "c", major: 1, minor: 7, fileMode: 0o666 },
+    { type: "c", major: 1, minor: 7, mode: 0o666 },
+  ],
+  [
+    { path: "/dev/no-mode", type: "c", major: 1, minor: 3 },
+    { type: "c", major: 1, minor: 3, uid: 0, gid: 0 },
+  ],
 ] as const;
 for (const [device, expected] of DEVICES)
   check(`linux.devices makes ${JSON.stringify(device)}`, async (t) => {
@@ -100,7 +138,13 @@ check("device rules: what is allowed can be opened, everything else cannot", asy
 
 check("device rules: mknod needs the m access", async (t) => {
   const c = t.container((spec) => {
-    spec.linux.resources = { devices: [DENY_ALL, { allow: true, type: "b", major: 7, minor: 7, access: "m" }, { allow: true, type: "c", major: 10, access: "rw" }] };
+    spec.linux.resources = {
+      devices: [
+        DENY_ALL,
+        { allow: true, type: "b", major: 7, minor: 7, access: "m" },
+        { allow: true, type: "c", major: 10, access: "rw" },
+      ],
+    };
   });
   const operations = ["mknod=/tmp/a,b,7,7", "mknod=/tmp/b,b,9,9", "mknod=/tmp/c,p,0,0", "openr=/tmp/a"];
   const result = await c.probe(...operations);
@@ -113,7 +157,11 @@ check("device rules are applied in order: a later deny wins", async (t) => {
   const c = t.container((spec) => {
     useKmsg(spec);
     spec.linux.resources = {
-      devices: [DENY_ALL, { allow: true, type: "c", major: 1, minor: 11, access: "rw" }, { allow: false, type: "c", major: 1, minor: 11, access: "w" }],
+      devices: [
+        DENY_ALL,
+        { allow: true, type: "c", major: 1, minor: 11, access: "rw" },
+        { allow: false, type: "c", major: 1, minor: 11, access: "w" },
+      ],
     };
   });
   const result = await c.probe("openr=/dev/kmsg2", "openw=/dev/kmsg2");

@@ -1,10 +1,11 @@
 /** Bad input: exit status 1, one line on stderr, nothing made. */
 import { expect } from "bun:test";
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
 import { area, check } from "./lib/harness.ts";
 import { type Result, runtime } from "./lib/runtime.ts";
-import { setNamespace, type Spec } from "./lib/spec.ts";
+import { type Spec, setNamespace } from "./lib/spec.ts";
+import { stateRoot } from "./lib/workspace.ts";
 
 area();
 
@@ -12,7 +13,7 @@ function expectRefused(result: Result): void {
   expect({ code: result.code, stdout: result.stdout }).toEqual({ code: 1, stdout: "" });
   expect(result.stderr.trim()).not.toBe("");
   expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
-  expect(result.stderr).not.toMatch(/\n\s+at |panic|goroutine|Segmentation|undefined|\[object/);
+  expect(result.stderr).not.toMatch(/\n\s+at |panic:|goroutine \d|Segmentation fault|undefined|\[object/);
 }
 
 /** Sets a value deep in the configuration, past the types. */
@@ -21,7 +22,10 @@ function put(at: string, value: unknown): (spec: Spec) => void {
     const keys = at.split("/");
     const last = keys.pop() ?? "";
     let node = spec as unknown as Record<string, unknown>;
-    for (const key of keys) node = (node[key] ??= {}) as Record<string, unknown>;
+    for (const key of keys) {
+      node[key] ??= {};
+      node = node[key] as Record<string, unknown>;
+    }
     if (value === undefined) delete node[last];
     else node[last] = value;
   };
@@ -51,7 +55,10 @@ const CONFIGS: Readonly<Record<string, (spec: Spec, c: Container) => void>> = {
   "unknown rlimit": put("process/rlimits", [{ type: "RLIMIT_BANANA", soft: 1, hard: 1 }]),
   "rlimit with soft above hard": put("process/rlimits", [{ type: "RLIMIT_NOFILE", soft: 20, hard: 10 }]),
   "negative rlimit": put("process/rlimits", [{ type: "RLIMIT_NOFILE", soft: -5, hard: 10 }]),
-  "the same rlimit twice": put("process/rlimits", [{ type: "RLIMIT_NOFILE", soft: 10, hard: 10 }, { type: "RLIMIT_NOFILE", soft: 11, hard: 11 }]),
+  "the same rlimit twice": put("process/rlimits", [
+    { type: "RLIMIT_NOFILE", soft: 10, hard: 10 },
+    { type: "RLIMIT_NOFILE", soft: 11, hard: 11 },
+  ]),
   "oomScoreAdj of type string": put("process/oomScoreAdj", "high"),
   "oomScoreAdj of 1001": put("process/oomScoreAdj", 1001),
   "unknown scheduler policy": put("process/scheduler", { policy: "SCHED_BANANA" }),
@@ -65,7 +72,9 @@ const CONFIGS: Readonly<Record<string, (spec: Spec, c: Container) => void>> = {
   "mounts of type object": put("mounts", {}),
   "a mount without destination": put("mounts", [{ type: "tmpfs", source: "tmpfs" }]),
   "mount options of type string": put("mounts", [{ destination: "/m", type: "tmpfs", source: "tmpfs", options: "ro" }]),
-  "a bind with a missing source": put("mounts", [{ destination: "/m", type: "bind", source: "/nonexistent-source", options: ["bind"] }]),
+  "a bind with a missing source": put("mounts", [
+    { destination: "/m", type: "bind", source: "/nonexistent-source", options: ["bind"] },
+  ]),
   "an unknown file system": put("mounts", [{ destination: "/m", type: "bananafs", source: "x" }]),
   "hostname of type number": put("hostname", 5),
   "a hostname of 70 characters": put("hostname", "x".repeat(70)),
@@ -93,14 +102,19 @@ const CONFIGS: Readonly<Record<string, (spec: Spec, c: Container) => void>> = {
   "a device of unknown type": put("linux/devices", [{ path: "/dev/x", type: "banana", major: 1, minor: 3 }]),
   "a device without a path": put("linux/devices", [{ type: "c", major: 1, minor: 3 }]),
   "a device with a major number as string": put("linux/devices", [{ path: "/dev/x", type: "c", major: "1", minor: 3 }]),
-  "a device rule with unknown access": put("linux/resources", { devices: [{ allow: true, type: "c", major: 1, minor: 3, access: "xyz" }] }),
+  "a device rule with unknown access": put("linux/resources", {
+    devices: [{ allow: true, type: "c", major: 1, minor: 3, access: "xyz" }],
+  }),
   "resources of type array": put("linux/resources", []),
   "memory.limit of type string": put("linux/resources", { memory: { limit: "4M" } }),
   "pids.limit of type string": put("linux/resources", { pids: { limit: "ten" } }),
   "unknown rootfsPropagation": put("linux/rootfsPropagation", "banana"),
   "unknown seccomp action": put("linux/seccomp", { defaultAction: "SCMP_ACT_BANANA" }),
   "seccomp without defaultAction": put("linux/seccomp", { architectures: ["SCMP_ARCH_X86_64"] }),
-  "unknown seccomp architecture": put("linux/seccomp", { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_BANANA"] }),
+  "unknown seccomp architecture": put("linux/seccomp", {
+    defaultAction: "SCMP_ACT_ALLOW",
+    architectures: ["SCMP_ARCH_BANANA"],
+  }),
   "unknown seccomp operator": put("linux/seccomp", {
     defaultAction: "SCMP_ACT_ALLOW",
     syscalls: [{ names: ["mkdir"], action: "SCMP_ACT_ERRNO", args: [{ index: 0, value: 1, op: "SCMP_CMP_BANANA" }] }],
@@ -127,7 +141,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   "broken JSON": '{"ociVersion": "1.0.2", ',
   "JSON with a trailing comma": '{"ociVersion": "1.0.2",}',
   "an array": "[]",
-  "null": "null",
+  null: "null",
   "a number": "42",
   "binary rubbish": "\u0000\u0001\u0002\ufffd",
 };
@@ -234,16 +248,17 @@ check("list with a --root that does not exist fails and does not make it", async
   const root = c.file("no-root");
   const result = await runtime(["list"], { global: ["--root", root] });
   expect(result.code).toBe(1);
-  rmSync(root, { recursive: true, force: true });
+  expect(existsSync(root)).toBe(false);
 });
 
-check("a rootfs that cannot be entered is refused", async (t) => {
+check("bad program: in a directory that the user may not enter", async (t) => {
   const c = t.container((spec) => {
     spec.process.user = { uid: 1000, gid: 1000 };
+    spec.process.capabilities = {}; // they hold until execve(2) for any user
     spec.process.args = ["/private/program"];
   });
   mkdirSync(c.inside("private"), { mode: 0o700 });
-  chmodSync(c.inside("private"), 0o700);
+  writeFileSync(c.inside("private/program"), "#!/bin/sh\n", { mode: 0o755 });
   const result = await c.run();
   expect(result.code).toBe(1);
   expect(result.stderr.toLowerCase()).toMatch(/permission denied/);
@@ -271,11 +286,14 @@ check("an unknown flag is refused", async (t) => {
 check("errors go to --log as JSON with level and msg", async (t) => {
   const c = t.container();
   const log = c.file("log.json");
-  const { stateRoot } = await import("./lib/workspace.ts");
-  const result = await runtime(["create", "--bundle", "/nonexistent/bundle", c.id], { global: ["--root", stateRoot(), "--log", log, "--log-format", "json"] });
+  const result = await runtime(["create", "--bundle", "/nonexistent/bundle", c.id], {
+    global: ["--root", stateRoot(), "--log", log, "--log-format", "json"],
+  });
   expect(result.code).toBe(1);
-  const { readFileSync } = await import("node:fs");
-  const entries = readFileSync(log, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as { level: string; msg: string; time: string });
+  const entries = readFileSync(log, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { level: string; msg: string; time: string });
   const error = entries.find(({ level }) => level === "error");
   expect(error?.msg).toContain("/nonexistent/bundle");
   expect(Number.isNaN(Date.parse(error?.time ?? ""))).toBe(false);

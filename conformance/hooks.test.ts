@@ -7,16 +7,28 @@ import type { Hook, HookKind } from "./lib/spec.ts";
 
 area();
 
-const KINDS: readonly HookKind[] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+const KINDS: readonly HookKind[] = [
+  "prestart",
+  "createRuntime",
+  "createContainer",
+  "startContainer",
+  "poststart",
+  "poststop",
+];
 
 /** The directory in the rootfs that both sides can write to: hooks on the host find it at its host path. */
 function logOf(c: Container, kind: HookKind): string {
   return kind === "startContainer" ? "/log" : c.inside("log");
 }
 
-/** A hook that runs shell text; LOG is the log's path on its side. */
+/** A hook that runs shell text, once it has read the state unless the text does that; LOG is the log's path on its side. */
 function hook(c: Container, kind: HookKind, text: string, more: Partial<Hook> = {}): Hook {
-  return { path: "/bin/sh", args: ["sh", "-c", `LOG='${logOf(c, kind)}'; ${text}`], env: ["PATH=/usr/bin:/bin"], ...more };
+  return {
+    path: "/bin/sh",
+    args: ["sh", "-c", `LOG='${logOf(c, kind)}'; ${/\bcat >|\btr /.test(text) ? "" : "cat >/dev/null; "}${text}`],
+    env: ["PATH=/usr/bin:/bin"],
+    ...more,
+  };
 }
 
 function log(c: Container): string {
@@ -46,7 +58,11 @@ check("hooks of one kind run one after another in the order of config.json", asy
   const c = t.container((spec, self) => {
     spec.process.args = ["/bin/true"];
     spec.hooks = {
-      createRuntime: [hook(self, "createRuntime", 'sleep 0.3; echo 1 >>"$LOG"'), hook(self, "createRuntime", 'echo 2 >>"$LOG"'), hook(self, "createRuntime", 'echo 3 >>"$LOG"')],
+      createRuntime: [
+        hook(self, "createRuntime", 'sleep 0.3; echo 1 >>"$LOG"'),
+        hook(self, "createRuntime", 'echo 2 >>"$LOG"'),
+        hook(self, "createRuntime", 'echo 3 >>"$LOG"'),
+      ],
     };
   });
   expect((await c.run()).code).toBe(0);
@@ -54,18 +70,22 @@ check("hooks of one kind run one after another in the order of config.json", asy
 });
 
 for (const kind of KINDS)
-  check(`${kind} hooks run in the ${kind === "startContainer" || kind === "createContainer" ? "container's" : "runtime's"} mount namespace`, async (t) => {
-    const c = t.container((spec, self) => {
-      spec.process.args = ["/bin/sh", "-c", "readlink /proc/self/ns/mnt >/own; sleep 1000"];
-      spec.hooks = { [kind]: [hook(self, kind, 'readlink /proc/self/ns/mnt >"$LOG"')] };
-    });
-    await c.create();
-    const container = readlinkSync(`/proc/${await c.pid()}/ns/mnt`);
-    await c.start();
-    await c.delete("--force");
-    const expected = kind === "startContainer" || kind === "createContainer" ? container : readlinkSync("/proc/self/ns/mnt");
-    expect(log(c).trim()).toBe(expected);
-  });
+  check(
+    `${kind} hooks run in the ${kind === "startContainer" || kind === "createContainer" ? "container's" : "runtime's"} mount namespace`,
+    async (t) => {
+      const c = t.container((spec, self) => {
+        spec.process.args = ["/bin/sh", "-c", "readlink /proc/self/ns/mnt >/own; sleep 1000"];
+        spec.hooks = { [kind]: [hook(self, kind, 'readlink /proc/self/ns/mnt >"$LOG"')] };
+      });
+      await c.create();
+      const container = readlinkSync(`/proc/${await c.pid()}/ns/mnt`);
+      await c.start();
+      await c.delete("--force");
+      const expected =
+        kind === "startContainer" || kind === "createContainer" ? container : readlinkSync("/proc/self/ns/mnt");
+      expect(log(c).trim()).toBe(expected);
+    },
+  );
 
 check("the path of a startContainer hook is one of the container", async (t) => {
   const c = t.container((spec, self) => {
@@ -94,31 +114,40 @@ const STATUS: Readonly<Record<HookKind, readonly string[]>> = {
   poststop: ["stopped"],
 };
 for (const kind of KINDS)
-  check(`${kind} hooks read the state on stdin: id, bundle, status ${STATUS[kind].join(" or ")} and annotations`, async (t) => {
-    const c = t.container((spec, self) => {
-      spec.annotations = { "org.example.a": "b" };
-      spec.process.args = ["/bin/sleep", "1000"];
-      spec.hooks = { [kind]: [hook(self, kind, 'cat >"$LOG"')] };
-    });
-    await c.create();
-    const pid = await c.pid();
-    await c.start();
-    await c.delete("--force");
-    const state = JSON.parse(log(c)) as Record<string, unknown>;
-    expect(state).toMatchObject({ id: c.id, bundle: c.bundle, annotations: { "org.example.a": "b" } });
-    expect(state.ociVersion).toMatch(/^1\./);
-    expect(STATUS[kind]).toContain(state.status as string);
-    if (kind === "prestart" || kind === "createRuntime" || kind === "poststart") expect(state.pid).toBe(pid);
-  });
+  check(
+    `${kind} hooks read the state on stdin: id, bundle, status ${STATUS[kind].join(" or ")} and annotations`,
+    async (t) => {
+      const c = t.container((spec, self) => {
+        spec.annotations = { "org.example.a": "b" };
+        spec.process.args = ["/bin/sleep", "1000"];
+        spec.hooks = { [kind]: [hook(self, kind, 'cat >"$LOG"')] };
+      });
+      await c.create();
+      const pid = await c.pid();
+      await c.start();
+      await c.delete("--force");
+      const state = JSON.parse(log(c)) as Record<string, unknown>;
+      expect(state).toMatchObject({ id: c.id, bundle: c.bundle, annotations: { "org.example.a": "b" } });
+      expect(state.ociVersion).toMatch(/^1\./);
+      expect(STATUS[kind]).toContain(state.status as string);
+      if (kind === "prestart" || kind === "createRuntime" || kind === "poststart") expect(state.pid).toBe(pid);
+    },
+  );
 
 for (const kind of KINDS)
   check(`${kind} hooks get exactly the env and args of config.json`, async (t) => {
     const c = t.container((spec, self) => {
       spec.process.args = ["/bin/sleep", "1000"];
       // what the shell was started with, before it adds variables of its own
-      const text = `{ echo "$0 $1"; /bin/cat </proc/self/environ; } >'LOG'`;
+      const text = `cat >/dev/null; { echo "$0 $1"; /bin/cat </proc/self/environ; } >'LOG'`;
       spec.hooks = {
-        [kind]: [{ path: "/bin/sh", args: ["sh", "-c", text.replace("LOG", logOf(self, kind)), "zero", "one two"], env: ["ONLY=this", "AND=that one"] }],
+        [kind]: [
+          {
+            path: "/bin/sh",
+            args: ["sh", "-c", text.replace("LOG", logOf(self, kind)), "zero", "one two"],
+            env: ["ONLY=this", "AND=that one"],
+          },
+        ],
       };
     });
     await c.create({ env: { LEAKED: "yes" } });
@@ -141,7 +170,10 @@ for (const kind of ["prestart", "createRuntime", "createContainer"] as const)
 
 check("poststop hooks run when create fails in a createRuntime hook", async (t) => {
   const c = t.container((spec, self) => {
-    spec.hooks = { createRuntime: [hook(self, "createRuntime", "exit 7")], poststop: [hook(self, "poststop", 'echo stopped >>"$LOG"')] };
+    spec.hooks = {
+      createRuntime: [hook(self, "createRuntime", "exit 7")],
+      poststop: [hook(self, "poststop", 'echo stopped >>"$LOG"')],
+    };
   });
   expect((await c.tryCreate()).code).not.toBe(0);
   expect(log(c)).toBe("stopped\n");
@@ -161,7 +193,10 @@ check("a failing startContainer hook keeps the program from running", async (t) 
 check("a failing poststart hook fails start, and the container is stopped and removed", async (t) => {
   const c = t.container((spec, self) => {
     spec.process.args = ["/bin/sleep", "1000"];
-    spec.hooks = { poststart: [hook(self, "poststart", "exit 7")], poststop: [hook(self, "poststop", 'echo stopped >>"$LOG"')] };
+    spec.hooks = {
+      poststart: [hook(self, "poststart", "exit 7")],
+      poststop: [hook(self, "poststop", 'echo stopped >>"$LOG"')],
+    };
   });
   await c.create();
   expect((await c.verb("start")).code).not.toBe(0);

@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import type { Container } from "./lib/container.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { processesOfRun } from "./lib/leaks.ts";
 import { runtime } from "./lib/runtime.ts";
@@ -82,7 +83,15 @@ for (const signal of ["TERM", "SIGTERM", "15"])
     expect(c.output()).toContain("signal 15\n");
   });
 
-for (const [signal, number] of [["HUP", 1], ["INT", 2], ["USR1", 10], ["WINCH", 28], ["SIGUSR2", 12], ["40", 40], ["64", 64]] as const)
+for (const [signal, number] of [
+  ["HUP", 1],
+  ["INT", 2],
+  ["USR1", 10],
+  ["WINCH", 28],
+  ["SIGUSR2", 12],
+  ["40", 40],
+  ["64", 64],
+] as const)
   check(`kill ${signal} delivers signal ${number} and the container goes on`, async (t) => {
     const c = t.container();
     await c.up();
@@ -245,17 +254,28 @@ check("containers under one root do not see those under another", async (t) => {
 });
 
 check("list shows each container with its pid and status", async (t) => {
-  const one = t.container();
-  const two = t.container();
+  const [one, two] = [t.container(), t.container()].toSorted((a, b) => (a.id < b.id ? -1 : 1)) as [
+    Container,
+    Container,
+  ];
   await one.create();
   await two.up();
   const result = await runtime(["list", "--format", "json"]);
   const rows = JSON.parse(result.stdout) as { id: string; pid: number; status: string; bundle: string }[];
-  const seen = rows.filter(({ id }) => id === one.id || id === two.id).map(({ id, pid, status, bundle }) => ({ id, pid, status, bundle }));
+  const sorted = rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const seen = sorted
+    .filter(({ id }) => id === one.id || id === two.id)
+    .map(({ id, pid, status, bundle }) => ({ id, pid, status, bundle }));
   expect(seen).toEqual([
     { id: one.id, pid: await one.pid(), status: "created", bundle: one.bundle },
     { id: two.id, pid: await two.pid(), status: "running", bundle: two.bundle },
   ]);
+});
+
+checkTsrunc("list is sorted by id", async (t) => {
+  for (let i = 0; i < 12; i++) await t.container().create();
+  const ids = (await runtime(["list", "--quiet"])).stdout.trimEnd().split("\n");
+  expect(ids).toEqual(ids.toSorted());
 });
 
 check("list --quiet prints ids only, and nothing when there are none", async (t) => {

@@ -3,14 +3,20 @@ import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { area, check } from "./lib/harness.ts";
 import { cgroupMounts } from "./lib/leaks.ts";
 import { startCommand, until } from "./lib/runtime.ts";
-import { dropNamespace, setNamespace, SYSFS, useUserNamespace } from "./lib/spec.ts";
+import { dropNamespace, SYSFS, setNamespace, useUserNamespace } from "./lib/spec.ts";
 
 area();
 
 /** Name in config.json and name in /proc/PID/ns. */
 const KINDS = [
-  ["cgroup", "cgroup"], ["ipc", "ipc"], ["mount", "mnt"], ["network", "net"],
-  ["pid", "pid"], ["time", "time"], ["user", "user"], ["uts", "uts"],
+  ["cgroup", "cgroup"],
+  ["ipc", "ipc"],
+  ["mount", "mnt"],
+  ["network", "net"],
+  ["pid", "pid"],
+  ["time", "time"],
+  ["user", "user"],
+  ["uts", "uts"],
 ] as const;
 
 function host(kind: string): string {
@@ -36,7 +42,8 @@ for (const [type, kind] of KINDS) {
       expect((await c.probe("report")).report.namespaces[kind]).toBe(host(kind));
     });
 
-  if (type !== "mount" && type !== "user") // these two need more preparation: see below
+  if (type !== "mount" && type !== "user")
+    // these two need more preparation: see below
     check(`a ${type} namespace is joined by path`, async (t) => {
       const first = t.container((spec) => {
         setNamespace(spec, type);
@@ -104,7 +111,15 @@ check("a user namespace is joined by path together with what it owns", async (t)
 });
 
 check("a mount namespace is joined by path", async (t) => {
-  const holder = startCommand(["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", "echo ready; exec sleep 1000"]);
+  const holder = startCommand([
+    "unshare",
+    "-m",
+    "--propagation",
+    "private",
+    "/bin/sh",
+    "-c",
+    "echo ready; exec sleep 1000",
+  ]);
   t.cleanup(() => {
     holder.child.kill("SIGKILL");
   });
@@ -128,13 +143,25 @@ check("a new network namespace has only a loopback, and it is up", async (t) => 
 check("user namespace mappings are exactly those of config.json", async (t) => {
   const c = t.container((spec) => {
     setNamespace(spec, "user");
-    spec.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }, { containerID: 1000, hostID: 300000, size: 5 }];
-    spec.linux.gidMappings = [{ containerID: 0, hostID: 200000, size: 1000 }, { containerID: 5000, hostID: 0, size: 1 }];
+    spec.linux.uidMappings = [
+      { containerID: 0, hostID: 100000, size: 1000 },
+      { containerID: 1000, hostID: 300000, size: 5 },
+    ];
+    spec.linux.gidMappings = [
+      { containerID: 0, hostID: 200000, size: 1000 },
+      { containerID: 5000, hostID: 0, size: 1 },
+    ];
   });
   const { report } = await c.probe("report");
   const table = (lines: readonly string[]) => lines.map((line) => line.trim().split(/\s+/).map(Number));
-  expect(table(report.uidMap)).toEqual([[0, 100000, 1000], [1000, 300000, 5]]);
-  expect(table(report.gidMap)).toEqual([[0, 200000, 1000], [5000, 0, 1]]);
+  expect(table(report.uidMap)).toEqual([
+    [0, 100000, 1000],
+    [1000, 300000, 5],
+  ]);
+  expect(table(report.gidMap)).toEqual([
+    [0, 200000, 1000],
+    [5000, 0, 1],
+  ]);
 });
 
 check("root in a user namespace is the mapped user outside", async (t) => {
@@ -156,7 +183,11 @@ check("root in a user namespace has the capabilities of config.json and the tmpf
 check("default devices work in a user namespace", async (t) => {
   const c = t.container(useUserNamespace);
   const result = await c.probe("openrw=/dev/null", "openrw=/dev/zero", "openr=/dev/urandom", "stat=/dev/null");
-  expect(["openrw=/dev/null", "openrw=/dev/zero", "openr=/dev/urandom"].map((op) => result.of(op))).toEqual(["OK", "OK", "OK"]);
+  expect(["openrw=/dev/null", "openrw=/dev/zero", "openr=/dev/urandom"].map((op) => result.of(op))).toEqual([
+    "OK",
+    "OK",
+    "OK",
+  ]);
   expect(result.stat("stat=/dev/null")).toMatchObject({ type: "c", major: 1, minor: 3 });
 });
 
@@ -196,7 +227,12 @@ check("without a cgroup namespace the container sees its full cgroup path", asyn
 });
 
 check("an IPC namespace hides the host's and others' message queues", async (t) => {
-  const mqueue = { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] };
+  const mqueue = {
+    destination: "/dev/mqueue",
+    type: "mqueue",
+    source: "mqueue",
+    options: ["nosuid", "noexec", "nodev"],
+  };
   const c = t.container((spec) => {
     spec.mounts.push(mqueue);
   });

@@ -61,7 +61,11 @@ check("env is exactly what config.json says, plus HOME", async (t) => {
   expect(report.env.toSorted()).toEqual(c.spec.process.env.toSorted());
 });
 
-for (const [uid, home] of [[0, "/root"], [1000, "/home/app"], [4711, "/"]] as const)
+for (const [uid, home] of [
+  [0, "/root"],
+  [1000, "/home/app"],
+  [4711, "/"],
+] as const)
   check(`HOME defaults to ${home} for uid ${uid} of the container's passwd`, async (t) => {
     const c = t.container((spec) => {
       spec.process.user = { uid, gid: uid };
@@ -185,7 +189,11 @@ check("the bounding, permitted and effective sets of root are those of config.js
 
 check("root's permitted set is all of the bounding set after exec, and no more", async (t) => {
   const c = t.container((spec) => {
-    spec.process.capabilities = { bounding: ["CAP_KILL", "CAP_CHOWN"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"] };
+    spec.process.capabilities = {
+      bounding: ["CAP_KILL", "CAP_CHOWN"],
+      permitted: ["CAP_KILL"],
+      effective: ["CAP_KILL"],
+    };
   });
   const { caps } = (await c.probe("report")).report;
   expect(caps.bounding).toBe(mask("KILL", "CHOWN"));
@@ -205,7 +213,13 @@ check("an ordinary user has no permitted or effective capabilities without ambie
     spec.process.user = { uid: 1000, gid: 1000 };
   });
   const { caps } = (await c.probe("report")).report;
-  expect(caps).toEqual({ bounding: mask(...USUAL_CAPABILITIES), permitted: "0", effective: "0", inheritable: "0", ambient: "0" });
+  expect(caps).toEqual({
+    bounding: mask(...USUAL_CAPABILITIES),
+    permitted: "0",
+    effective: "0",
+    inheritable: "0",
+    ambient: "0",
+  });
 });
 
 check("ambient capabilities reach an ordinary user's program", async (t) => {
@@ -215,7 +229,13 @@ check("ambient capabilities reach an ordinary user's program", async (t) => {
     spec.process.capabilities = { bounding: only, effective: only, permitted: only, inheritable: only, ambient: only };
   });
   const bit = mask("NET_BIND_SERVICE");
-  expect((await c.probe("report")).report.caps).toEqual({ bounding: bit, permitted: bit, effective: bit, inheritable: bit, ambient: bit });
+  expect((await c.probe("report")).report.caps).toEqual({
+    bounding: bit,
+    permitted: bit,
+    effective: bit,
+    inheritable: bit,
+    ambient: bit,
+  });
 });
 
 check("the inheritable set is exactly that of config.json", async (t) => {
@@ -255,9 +275,22 @@ check("oomScoreAdj is the caller's when config.json has none", async (t) => {
   expect(report.oomScoreAdj).toEqual(["321"]);
 });
 
-const POLICY = { SCHED_OTHER: 0, SCHED_FIFO: 1, SCHED_RR: 2, SCHED_BATCH: 3, SCHED_IDLE: 5, SCHED_DEADLINE: 6 } as const;
+const POLICY = {
+  SCHED_OTHER: 0,
+  SCHED_FIFO: 1,
+  SCHED_RR: 2,
+  SCHED_BATCH: 3,
+  SCHED_IDLE: 5,
+  SCHED_DEADLINE: 6,
+} as const;
 
-for (const [policy, extra] of [["SCHED_OTHER", { nice: 7 }], ["SCHED_BATCH", { nice: -3 }], ["SCHED_IDLE", {}], ["SCHED_FIFO", { priority: 5 }], ["SCHED_RR", { priority: 99 }]] as const)
+for (const [policy, extra] of [
+  ["SCHED_OTHER", { nice: 7 }],
+  ["SCHED_BATCH", { nice: -3 }],
+  ["SCHED_IDLE", {}],
+  ["SCHED_FIFO", { priority: 5 }],
+  ["SCHED_RR", { priority: 99 }],
+] as const)
   check(`scheduler ${policy} ${JSON.stringify(extra)} is set`, async (t) => {
     const c = t.container((spec) => {
       spec.process.scheduler = { policy, ...extra };
@@ -279,11 +312,18 @@ check("scheduler SCHED_DEADLINE has its runtime, deadline and period in nanoseco
     spec.process.scheduler = { policy: "SCHED_DEADLINE", runtime: 1_000_000, deadline: 20_000_000, period: 30_000_000 };
   });
   expect((await c.probe("report")).report.scheduler).toMatchObject({
-    policy: POLICY.SCHED_DEADLINE, runtime: 1_000_000, deadline: 20_000_000, period: 30_000_000,
+    policy: POLICY.SCHED_DEADLINE,
+    runtime: 1_000_000,
+    deadline: 20_000_000,
+    period: 30_000_000,
   });
 });
 
-for (const [name, number, priority] of [["IOPRIO_CLASS_RT", 1, 3], ["IOPRIO_CLASS_BE", 2, 6], ["IOPRIO_CLASS_IDLE", 3, 0]] as const)
+for (const [name, number, priority] of [
+  ["IOPRIO_CLASS_RT", 1, 3],
+  ["IOPRIO_CLASS_BE", 2, 6],
+  ["IOPRIO_CLASS_IDLE", 3, 0],
+] as const)
   check(`ioPriority ${name} ${priority} is set`, async (t) => {
     const c = t.container((spec) => {
       spec.process.ioPriority = { class: name, priority };
@@ -291,7 +331,10 @@ for (const [name, number, priority] of [["IOPRIO_CLASS_RT", 1, 3], ["IOPRIO_CLAS
     expect((await c.probe("report")).report.ioprio).toEqual({ class: number, level: priority });
   });
 
-for (const [domain, value] of [["LINUX", 0], ["LINUX32", 8]] as const)
+for (const [domain, value] of [
+  ["LINUX", 0],
+  ["LINUX32", 8],
+] as const)
   check(`personality ${domain} is set`, async (t) => {
     const c = t.container((spec) => {
       spec.linux.personality = { domain };
@@ -331,11 +374,22 @@ check("the program starts with default signals and an empty signal mask, whateve
 
 check("the program is pid 1, session and group leader, dumpable, with no parent-death signal", async (t) => {
   const { report } = await t.container().probe("report");
-  expect(report).toMatchObject({ pid: 1, ppid: 0, sid: 1, pgid: 1, dumpable: 1, pdeathsig: 0, subreaper: 0, securebits: 0 });
+  expect(report).toMatchObject({
+    pid: 1,
+    ppid: 0,
+    sid: 1,
+    pgid: 1,
+    dumpable: 1,
+    pdeathsig: 0,
+    subreaper: 0,
+    securebits: 0,
+  });
 });
 
 check("the program has the caller's CPU affinity, nice value and scheduling policy", async (t) => {
-  const { report } = await t.container().probeWith({ shell: "taskset -p 1 $$ >/dev/null; renice -n 3 -p $$ >/dev/null 2>&1;" }, "report");
+  const { report } = await t
+    .container()
+    .probeWith({ shell: "taskset -p 1 $$ >/dev/null; renice -n 3 -p $$ >/dev/null 2>&1;" }, "report");
   expect(report.scheduler).toMatchObject({ policy: 0, nice: 3 });
 });
 

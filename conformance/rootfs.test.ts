@@ -15,7 +15,11 @@ check("root.readonly makes the root read-only and leaves mounts in it as they ar
   });
   const result = await c.probe("report", "creat=/x", "creat=/tmp/x", "openrw=/dev/null");
   expect(result.mount("/")?.options).toContain("ro");
-  expect([result.of("creat=/x"), result.of("creat=/tmp/x"), result.of("openrw=/dev/null")]).toEqual(["EROFS", "OK", "OK"]);
+  expect([result.of("creat=/x"), result.of("creat=/tmp/x"), result.of("openrw=/dev/null")]).toEqual([
+    "EROFS",
+    "OK",
+    "OK",
+  ]);
 });
 
 check("without root.readonly the root can be written, and it is the bundle's directory", async (t) => {
@@ -49,8 +53,14 @@ check("a bundle path that is relative or a symlink works", async (t) => {
   symlinkSync(c.bundle, c.file("self"));
   c.spec.process.args = ["/bin/echo", "hello"];
   c.save();
-  expect(await runtime(["run", "--bundle", ".", c.id], { cwd: c.bundle })).toMatchObject({ code: 0, stdout: "hello\n" });
-  expect(await runtime(["run", "--bundle", "self", c.id], { cwd: c.bundle })).toMatchObject({ code: 0, stdout: "hello\n" });
+  expect(await runtime(["run", "--bundle", ".", c.id], { cwd: c.bundle })).toMatchObject({
+    code: 0,
+    stdout: "hello\n",
+  });
+  expect(await runtime(["run", "--bundle", "self", c.id], { cwd: c.bundle })).toMatchObject({
+    code: 0,
+    stdout: "hello\n",
+  });
 });
 
 check(".. in the container's root leads nowhere", async (t) => {
@@ -88,12 +98,19 @@ check("rootfsPropagation rslave lets mounts of a shared host directory come in",
     execFileSync("mount", ["--bind", self.file("shared"), self.file("shared")]);
     execFileSync("mount", ["--make-shared", self.file("shared")]);
     spec.linux.rootfsPropagation = "rslave";
-    spec.mounts.push({ destination: "/shared", type: "bind", source: self.file("shared"), options: ["rbind", "rslave"] });
+    spec.mounts.push({
+      destination: "/shared",
+      type: "bind",
+      source: self.file("shared"),
+      options: ["rbind", "rslave"],
+    });
   });
   try {
     await c.up();
     execFileSync("mount", ["-t", "tmpfs", "late", c.file("shared/sub")]);
-    const table = readFileSync(`/proc/${await c.pid()}/mountinfo`, "utf8").trimEnd().split("\n");
+    const table = readFileSync(`/proc/${await c.pid()}/mountinfo`, "utf8")
+      .trimEnd()
+      .split("\n");
     expect(mountEntries(table).some(({ target, source }) => target === "/shared/sub" && source === "late")).toBe(true);
   } finally {
     await c.delete("--force");
@@ -186,9 +203,19 @@ for (const domain of ["hostname", "domainname"] as const) {
 check("sysctl values of the container's namespaces are set, and the host keeps its own", async (t) => {
   const before = readFileSync("/proc/sys/kernel/msgmax", "utf8");
   const c = t.container((spec) => {
-    spec.linux.sysctl = { "net.ipv4.ip_forward": "1", "kernel.msgmax": "4321", "net.ipv4.ping_group_range": "3 5", "fs.mqueue.msg_max": "17" };
+    spec.linux.sysctl = {
+      "net.ipv4.ip_forward": "1",
+      "kernel.msgmax": "4321",
+      "net.ipv4.ping_group_range": "3 5",
+      "fs.mqueue.msg_max": "17",
+    };
   });
-  const names = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/kernel/msgmax", "/proc/sys/net/ipv4/ping_group_range", "/proc/sys/fs/mqueue/msg_max"];
+  const names = [
+    "/proc/sys/net/ipv4/ip_forward",
+    "/proc/sys/kernel/msgmax",
+    "/proc/sys/net/ipv4/ping_group_range",
+    "/proc/sys/fs/mqueue/msg_max",
+  ];
   const result = await c.probe(...names.map((name) => `read=${name}`));
   expect(names.map((name) => result.data(name).trim().replace(/\s+/g, " "))).toEqual(["1", "4321", "3 5", "17"]);
   expect(readFileSync("/proc/sys/kernel/msgmax", "utf8")).toBe(before);
@@ -202,7 +229,10 @@ check("sysctl names with slashes instead of dots work", async (t) => {
   expect((await c.probe(`read=${file}`)).data(file).trim()).toBe("1");
 });
 
-for (const [name, namespace] of [["net.ipv4.ip_forward", "network"], ["kernel.msgmax", "ipc"]] as const)
+for (const [name, namespace] of [
+  ["net.ipv4.ip_forward", "network"],
+  ["kernel.msgmax", "ipc"],
+] as const)
   check(`sysctl ${name} in the host's ${namespace} namespace is refused`, async (t) => {
     const c = t.container((spec) => {
       spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== namespace);
@@ -229,7 +259,15 @@ check("maskedPaths: a file reads empty, a directory is empty, a missing path is 
     writeFileSync(self.inside("vault/key"), "secret");
     spec.linux.maskedPaths = ["/secret", "/vault", "/missing", "/proc/kcore", "/proc/timer_list", "/vault"];
   });
-  const result = await c.probe("read=/secret", "write=/secret,x", "ls=/vault", "creat=/vault/new", "openr=/vault/key", "stat=/missing", "read=/proc/timer_list");
+  const result = await c.probe(
+    "read=/secret",
+    "write=/secret,x",
+    "ls=/vault",
+    "creat=/vault/new",
+    "openr=/vault/key",
+    "stat=/missing",
+    "read=/proc/timer_list",
+  );
   expect(result.data("/secret")).toBe("");
   expect(result.of("ls=/vault")).toEqual([]);
   expect(result.of("creat=/vault/new")).toBe("EROFS");
@@ -238,18 +276,30 @@ check("maskedPaths: a file reads empty, a directory is empty, a missing path is 
   expect(readFileSync(c.inside("secret"), "utf8")).toBe("secret");
 });
 
-check("readonlyPaths: files and directories cannot be written, with what is mounted below, a missing path is left alone", async (t) => {
-  const c = t.container((spec, self) => {
-    writeFileSync(self.inside("file"), "text");
-    mkdirSync(self.inside("dir"));
-    spec.linux.readonlyPaths = ["/file", "/dir", "/missing", "/proc/sys", "/dir"];
-  });
-  const result = await c.probe("report", "openw=/file", "read=/file", "creat=/dir/x", "openw=/proc/sys/kernel/msgmax", "stat=/missing");
-  expect(result.of("openw=/file")).toBe("EROFS");
-  expect(result.data("/file")).toBe("text");
-  expect([result.of("creat=/dir/x"), result.of("openw=/proc/sys/kernel/msgmax"), result.of("stat=/missing")]).toEqual(["EROFS", "EROFS", "ENOENT"]);
-  expect(result.mount("/proc/sys")?.options).toContain("ro");
-});
+check(
+  "readonlyPaths: files and directories cannot be written, with what is mounted below, a missing path is left alone",
+  async (t) => {
+    const c = t.container((spec, self) => {
+      writeFileSync(self.inside("file"), "text");
+      mkdirSync(self.inside("dir"));
+      spec.linux.readonlyPaths = ["/file", "/dir", "/missing", "/proc/sys", "/dir"];
+    });
+    const result = await c.probe(
+      "report",
+      "openw=/file",
+      "read=/file",
+      "creat=/dir/x",
+      "openw=/proc/sys/kernel/msgmax",
+      "stat=/missing",
+    );
+    expect(result.of("openw=/file")).toBe("EROFS");
+    expect(result.data("/file")).toBe("text");
+    expect([result.of("creat=/dir/x"), result.of("openw=/proc/sys/kernel/msgmax"), result.of("stat=/missing")]).toEqual(
+      ["EROFS", "EROFS", "ENOENT"],
+    );
+    expect(result.mount("/proc/sys")?.options).toContain("ro");
+  },
+);
 
 check("masked and read-only paths work in a user namespace", async (t) => {
   const c = t.container((spec, self) => {

@@ -20,7 +20,11 @@ for (const code of [0, 1, 42, 125, 127, 255])
     expect(await t.leftNow()).toEqual([]);
   });
 
-for (const [signal, status] of [[9, 137], [15, 143], [6, 134]] as const)
+for (const [signal, status] of [
+  [9, 137],
+  [15, 143],
+  [6, 134],
+] as const)
   check(`run returns ${status} when signal ${signal} ends the program`, async (t) => {
     const c = t.container((spec) => {
       dropNamespace(spec, "pid"); // pid 1 of a namespace cannot be ended by itself
@@ -34,7 +38,11 @@ check("run passes stdin, stdout and stderr through", async (t) => {
     spec.process.args = ["/bin/sh", "-c", "cat; echo to-stderr >&2"];
   });
   writeFileSync(c.file("input"), "from stdin\n");
-  expect(await c.run({ stdin: c.file("input") })).toMatchObject({ code: 0, stdout: "from stdin\n", stderr: "to-stderr\n" });
+  expect(await c.run({ stdin: c.file("input") })).toMatchObject({
+    code: 0,
+    stdout: "from stdin\n",
+    stderr: "to-stderr\n",
+  });
 });
 
 check("run passes a million bytes through unharmed", async (t) => {
@@ -50,7 +58,12 @@ async function ready(running: Running): Promise<void> {
   await until("the program", () => readFileSync(running.stdoutFile, "utf8").includes("ready\n"));
 }
 
-for (const [signal, number] of [["SIGHUP", 1], ["SIGINT", 2], ["SIGUSR1", 10], ["SIGTERM", 15]] as const)
+for (const [signal, number] of [
+  ["SIGHUP", 1],
+  ["SIGINT", 2],
+  ["SIGUSR1", 10],
+  ["SIGTERM", 15],
+] as const)
   check(`run relays ${signal} to the program`, async (t) => {
     const c = t.container((spec) => {
       spec.process.args = ["/bin/probe", "wait", "7"];
@@ -183,7 +196,8 @@ check("--preserve-fds gives the program that many descriptors above stderr, and 
 
 check("LISTEN_FDS passes the sockets of socket activation on, with LISTEN_PID 1", async (t) => {
   const c = t.container();
-  const shell = "exec 3</dev/null 4</dev/null; LISTEN_FDS=2 LISTEN_PID=$$ LISTEN_FDNAMES=a:b; export LISTEN_FDS LISTEN_PID LISTEN_FDNAMES;";
+  const shell =
+    "exec 3</dev/null 4</dev/null; LISTEN_FDS=2 LISTEN_PID=$$ LISTEN_FDNAMES=a:b; export LISTEN_FDS LISTEN_PID LISTEN_FDNAMES;";
   const { report } = await c.probeWith({ shell }, "report");
   expect(report.fds.map(({ fd }) => fd)).toEqual([0, 1, 2, 3, 4]);
   expect(report.env).toContain("LISTEN_FDS=2");

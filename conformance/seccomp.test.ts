@@ -67,7 +67,10 @@ check("the filter works together with noNewPrivileges and an ordinary user", asy
 check("a filter that refuses what the runtime itself does at set-up does no harm", async (t) => {
   const c = t.container((spec) => {
     grant(spec, "CAP_SYS_ADMIN");
-    spec.linux.seccomp = deny(["mount", "pivot_root", "umount2", "sethostname", "setns", "unshare", "mkdir", "mknod"], "SCMP_ACT_ERRNO");
+    spec.linux.seccomp = deny(
+      ["mount", "pivot_root", "umount2", "sethostname", "setns", "unshare", "mkdir", "mknod"],
+      "SCMP_ACT_ERRNO",
+    );
   });
   const result = await c.probe("sethostname=x", "mkdir=/tmp/a");
   expect([result.of("sethostname=x"), result.of("mkdir=/tmp/a")]).toEqual(["EPERM", "EPERM"]);

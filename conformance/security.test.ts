@@ -2,18 +2,20 @@
 import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { RUNTIME } from "./lib/host.ts";
-import { startCommand, until } from "./lib/runtime.ts";
+import { runtime, startCommand, until } from "./lib/runtime.ts";
 import { DEVPTS, grant } from "./lib/spec.ts";
 import { receiverProgram } from "./lib/workspace.ts";
 
 area();
 
 function runtimeDigest(): string {
-  const file = RUNTIME.find((word) => word.includes("/")) ?? execFileSync("which", [RUNTIME[0] ?? ""], { encoding: "utf8" }).trim();
+  const file =
+    RUNTIME.find((word) => word.includes("/")) ??
+    execFileSync("which", [RUNTIME[0] ?? ""], { encoding: "utf8" }).trim();
   return createHash("sha256").update(readFileSync(file)).digest("hex");
 }
 
@@ -25,7 +27,7 @@ function canary(c: Container): string {
 }
 
 /** A symlink target that would lead to `host` if it were followed outside the root. */
-function escape(host: string): string {
+function escaping(host: string): string {
   return `../../../../../../../../../..${host}`;
 }
 
@@ -40,16 +42,19 @@ check("CVE-2019-5736: a program that is #!/proc/self/exe cannot change the runti
   expect(await t.leftNow()).toEqual([]);
 });
 
-check("CVE-2019-5736: a program as a symlink to /proc/self/exe runs nothing of the host with write access", async (t) => {
-  const before = runtimeDigest();
-  const c = t.container((spec, self) => {
-    symlinkSync("/proc/self/exe", self.inside("evil"));
-    spec.process.args = ["/evil", "overwrite"];
-  });
-  await c.run();
-  expect(runtimeDigest()).toBe(before);
-  expect(await t.leftNow()).toEqual([]);
-});
+check(
+  "CVE-2019-5736: a program as a symlink to /proc/self/exe runs nothing of the host with write access",
+  async (t) => {
+    const before = runtimeDigest();
+    const c = t.container((spec, self) => {
+      symlinkSync("/proc/self/exe", self.inside("evil"));
+      spec.process.args = ["/evil", "overwrite"];
+    });
+    await c.run();
+    expect(runtimeDigest()).toBe(before);
+    expect(await t.leftNow()).toEqual([]);
+  },
+);
 
 check("CVE-2019-5736: the init of a created container does not run from a file that can be written", async (t) => {
   const c = t.container();
@@ -67,8 +72,6 @@ check("CVE-2019-5736: the init of a created container does not run from a file t
 checkTsrunc("CVE-2016-9962: the init of a created container is not dumpable", async (t) => {
   const c = t.container();
   await c.create();
-  const { status } = { status: readFileSync(`/proc/${await c.pid()}/status`, "utf8") };
-  expect(status).toContain("State:");
   // /proc/PID of a process that is not dumpable belongs to root whatever its user is
   const peer = t.container((spec) => {
     spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== "pid");
@@ -77,7 +80,10 @@ checkTsrunc("CVE-2016-9962: the init of a created container is not dumpable", as
   expect((await peer.probe("read=/proc/1/environ")).of("read=/proc/1/environ")).toBe("EACCES");
 });
 
-for (const [name, type] of [["proc", "proc"], ["sys", "sysfs"]] as const)
+for (const [name, type] of [
+  ["proc", "proc"],
+  ["sys", "sysfs"],
+] as const)
   check(`CVE-2019-19921: a rootfs whose /${name} is a symlink is refused or stays inside`, async (t) => {
     const c = t.container((spec, self) => {
       rmSync(self.inside(name), { recursive: true });
@@ -116,20 +122,25 @@ for (const file of ["uptime", "meminfo", "cpuinfo", "stat", "loadavg", "diskstat
     expect((await c.probe(`read=/proc/${file}`)).data(`/proc/${file}`)).toBe("fake\n");
   });
 
-check("CVE-2025-52881: with sysctl values in config.json the host's sysrq-trigger and core_pattern stay as they are", async (t) => {
-  const before = readFileSync("/proc/sys/kernel/core_pattern", "utf8");
-  const c = t.container((spec, self) => {
-    symlinkSync(escape("/proc/sys/kernel"), self.inside("k"));
-    spec.linux.sysctl = { "net.ipv4.ip_forward": "1" };
-  });
-  expect((await c.probe("read=/proc/sys/net/ipv4/ip_forward")).data("/proc/sys/net/ipv4/ip_forward").trim()).toBe("1");
-  expect(readFileSync("/proc/sys/kernel/core_pattern", "utf8")).toBe(before);
-});
+check(
+  "CVE-2025-52881: with sysctl values in config.json the host's sysrq-trigger and core_pattern stay as they are",
+  async (t) => {
+    const before = readFileSync("/proc/sys/kernel/core_pattern", "utf8");
+    const c = t.container((spec, self) => {
+      symlinkSync(escaping("/proc/sys/kernel"), self.inside("k"));
+      spec.linux.sysctl = { "net.ipv4.ip_forward": "1" };
+    });
+    expect((await c.probe("read=/proc/sys/net/ipv4/ip_forward")).data("/proc/sys/net/ipv4/ip_forward").trim()).toBe(
+      "1",
+    );
+    expect(readFileSync("/proc/sys/kernel/core_pattern", "utf8")).toBe(before);
+  },
+);
 
 check("CVE-2021-30465: a volume's symlink as a mount destination ends inside the root", async (t) => {
   const c = t.container((spec, self) => {
     mkdirSync(self.file("volume"));
-    symlinkSync(escape(canary(self)), self.file("volume/link"));
+    symlinkSync(escaping(canary(self)), self.file("volume/link"));
     spec.mounts.push({ destination: "/v", type: "bind", source: self.file("volume"), options: ["rbind"] });
     spec.mounts.push({ destination: "/v/link/inside", type: "tmpfs", source: "mark" });
   });
@@ -158,22 +169,25 @@ check("CVE-2021-30465: a destination that is exchanged with a symlink all the ti
   }
 });
 
-check("CVE-2024-45310: no empty file or directory is made outside the root through symlinked destinations", async (t) => {
-  const c = t.container((spec, self) => {
-    writeFileSync(self.file("one"), "");
-    symlinkSync(escape(canary(self)), self.inside("out"));
-    spec.mounts.push({ destination: "/out/file", type: "bind", source: self.file("one"), options: ["bind"] });
-    spec.mounts.push({ destination: "/out/a/b/c", type: "tmpfs", source: "tmpfs" });
-    spec.process.cwd = "/out/made-as-cwd";
-  });
-  await c.run();
-  expect(readdirSync(c.file("canary"))).toEqual([]);
-});
+check(
+  "CVE-2024-45310: no empty file or directory is made outside the root through symlinked destinations",
+  async (t) => {
+    const c = t.container((spec, self) => {
+      writeFileSync(self.file("one"), "");
+      symlinkSync(escaping(canary(self)), self.inside("out"));
+      spec.mounts.push({ destination: "/out/file", type: "bind", source: self.file("one"), options: ["bind"] });
+      spec.mounts.push({ destination: "/out/a/b/c", type: "tmpfs", source: "tmpfs" });
+      spec.process.cwd = "/out/made-as-cwd";
+    });
+    await c.run();
+    expect(readdirSync(c.file("canary"))).toEqual([]);
+  },
+);
 
 check("CVE-2026-41579: a rootfs whose /dev is a symlink gets no devices outside", async (t) => {
   const c = t.container((spec, self) => {
     rmSync(self.inside("dev"), { recursive: true });
-    symlinkSync(escape(canary(self)), self.inside("dev"));
+    symlinkSync(escaping(canary(self)), self.inside("dev"));
     spec.mounts = spec.mounts.filter(({ destination }) => destination !== "/dev");
     spec.linux.devices = [{ path: "/dev/extra", type: "c", major: 1, minor: 3 }];
   });
@@ -184,7 +198,7 @@ check("CVE-2026-41579: a rootfs whose /dev is a symlink gets no devices outside"
 
 check("CVE-2026-41579: the path of a device through a symlink stays inside", async (t) => {
   const c = t.container((spec, self) => {
-    symlinkSync(escape(canary(self)), self.inside("out"));
+    symlinkSync(escaping(canary(self)), self.inside("out"));
     spec.linux.devices = [{ path: "/out/node", type: "p", fileMode: 0o666 }];
   });
   await c.run();
@@ -210,7 +224,11 @@ check("CVE-2025-31133: a mask does not take its source from a /dev/null of the i
 
 check("CVE-2025-31133: the host's /dev/null stays a device when a container masks paths", async (t) => {
   const c = t.container((spec, self) => {
-    spec.mounts = spec.mounts.map((mount) => (mount.destination === "/dev" ? { destination: "/dev", type: "bind", source: self.file("dev"), options: ["bind"] } : mount));
+    spec.mounts = spec.mounts.map((mount) =>
+      mount.destination === "/dev"
+        ? { destination: "/dev", type: "bind", source: self.file("dev"), options: ["bind"] }
+        : mount,
+    );
     mkdirSync(self.file("dev"));
     symlinkSync("/proc/sys/kernel/core_pattern", self.file("dev/null"));
     writeFileSync(self.inside("secret"), "secret");
@@ -224,15 +242,19 @@ check("CVE-2025-31133: the host's /dev/null stays a device when a container mask
 });
 
 for (const [what, prepare] of [
-  ["/dev/console is a symlink", (c: Container) => symlinkSync(escape(`${canary(c)}/console`), c.file("dev/console"))],
-  ["/dev/pts is a symlink", (c: Container) => symlinkSync(escape(canary(c)), c.file("dev/pts"))],
-  ["/dev/ptmx is a symlink to the host's", (c: Container) => symlinkSync(escape("/dev/ptmx"), c.file("dev/ptmx"))],
+  ["/dev/console is a symlink", (c: Container) => symlinkSync(escaping(`${canary(c)}/console`), c.file("dev/console"))],
+  ["/dev/pts is a symlink", (c: Container) => symlinkSync(escaping(canary(c)), c.file("dev/pts"))],
+  ["/dev/ptmx is a symlink to the host's", (c: Container) => symlinkSync(escaping("/dev/ptmx"), c.file("dev/ptmx"))],
 ] as const)
   check(`CVE-2025-52565: with a terminal and a bound /dev in which ${what} nothing outside is touched`, async (t) => {
     const c = t.container((spec, self) => {
       mkdirSync(self.file("dev"));
       spec.process.terminal = true;
-      spec.mounts = spec.mounts.map((mount) => (mount.destination === "/dev" ? { destination: "/dev", type: "bind", source: self.file("dev"), options: ["bind"] } : mount));
+      spec.mounts = spec.mounts.map((mount) =>
+        mount.destination === "/dev"
+          ? { destination: "/dev", type: "bind", source: self.file("dev"), options: ["bind"] }
+          : mount,
+      );
       spec.mounts.push(DEVPTS);
       prepare(self);
     });
@@ -249,18 +271,21 @@ for (const [what, prepare] of [
   });
 
 check("CVE-2024-21626: no cwd of /proc/self/fd/N leads out of the container", async (t) => {
-  const rootDevice = readlinkSync("/proc/self/ns/mnt");
   for (let fd = 3; fd <= 20; fd++)
     for (const suffix of ["", "/../../.."]) {
       const c = t.container((spec) => {
         spec.process.cwd = `/proc/self/fd/${fd}${suffix}`;
-        spec.process.args = ["/bin/sh", "-c", "/bin/busybox cat /proc/self/ns/nothing 2>/dev/null; /bin/busybox ls ."];
+        spec.process.args = ["/bin/busybox", "ls", "."];
       });
       const result = await c.run({ shell: "exec 7</ 8</etc;" });
-      if (result.code === 0) expect({ fd, suffix, escaped: result.stdout.includes("boot\n") || result.stdout.includes("hostname\n") }).toEqual({ fd, suffix, escaped: false });
+      if (result.code === 0)
+        expect({
+          fd,
+          suffix,
+          escaped: result.stdout.includes("boot\n") || result.stdout.includes("hostname\n"),
+        }).toEqual({ fd, suffix, escaped: false });
       await c.dispose();
     }
-  expect(rootDevice).not.toBe("");
 });
 
 check("CVE-2024-21626: a created container's init holds no descriptor of a host directory", async (t) => {
@@ -285,7 +310,11 @@ for (const uid of [0, 1000])
   });
 
 check("CVE-2022-29162: the caller's inheritable and ambient capabilities do not reach the program", async (t) => {
-  const { caps } = (await t.container().probeWith({ shell: 'set -- setpriv --inh-caps +chown,+kill --ambient-caps +chown,+kill -- "$@";' }, "report")).report;
+  const { caps } = (
+    await t
+      .container()
+      .probeWith({ shell: 'set -- setpriv --inh-caps +chown,+kill --ambient-caps +chown,+kill -- "$@";' }, "report")
+  ).report;
   expect(caps).toMatchObject({ inheritable: "0", ambient: "0" });
 });
 
@@ -302,7 +331,6 @@ for (const id of ["../x", "a/b", "", ".", "..", "a b", "ä", "x;y", "a\nb", "/ab
   check(`an id of ${JSON.stringify(id)} is refused and makes nothing`, async (t) => {
     const c = t.container();
     c.save();
-    const { runtime } = await import("./lib/runtime.ts");
     const result = await runtime(["create", "--bundle", c.bundle, id]);
     expect(result.code).not.toBe(0);
     expect(result.stderr).not.toBe("");
@@ -316,7 +344,10 @@ check("files planted in the bundle and the working directory are not executed by
   const evil = `require("node:fs").writeFileSync(${JSON.stringify(c.file("executed"))}, "")`;
   writeFileSync(c.file("evil.js"), evil);
   writeFileSync(c.file("bunfig.toml"), 'preload = ["./evil.js"]\n[test]\npreload = ["./evil.js"]\n');
-  writeFileSync(c.file(".env"), `BUN_OPTIONS=--preload=${c.file("evil.js")}\nNODE_OPTIONS=--require=${c.file("evil.js")}\nLD_PRELOAD=/nonexistent.so\n`);
+  writeFileSync(
+    c.file(".env"),
+    `BUN_OPTIONS=--preload=${c.file("evil.js")}\nNODE_OPTIONS=--require=${c.file("evil.js")}\nLD_PRELOAD=/nonexistent.so\n`,
+  );
   writeFileSync(c.file("package.json"), '{"type":"module","main":"evil.js","imports":{"#x":"./evil.js"}}');
   writeFileSync(c.file("tsconfig.json"), '{"compilerOptions":{"paths":{"*":["./evil.js"]}}}');
   mkdirSync(c.file("node_modules/koffi"), { recursive: true });

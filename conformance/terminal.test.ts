@@ -32,10 +32,12 @@ async function onTerminal(t: Scope, c: Container, ...operations: string[]): Prom
   const { socket, running } = await receiver(t, c);
   await c.create({ flags: ["--console-socket", socket] });
   await c.start();
-  return new ProbeResult(await until("the report", () => {
-    const text = readFileSync(running.stdoutFile, "utf8");
-    return text.includes("}\n") || text.includes("}\r\n") ? text : undefined;
-  }));
+  return new ProbeResult(
+    await until("the report", () => {
+      const text = readFileSync(running.stdoutFile, "utf8");
+      return text.includes("}\n") || text.includes("}\r\n") ? text : undefined;
+    }),
+  );
 }
 
 check("terminal true gives a controlling terminal on stdin, stdout and stderr", async (t) => {
@@ -47,7 +49,11 @@ check("terminal true gives a controlling terminal on stdin, stdout and stderr", 
 
 check("the terminal is /dev/pts/0 of the container and /dev/console is it", async (t) => {
   const result = await onTerminal(t, t.container(withTerminal), "report", "stat=/dev/console", "ls=/dev/pts");
-  expect(result.report.fds.map(({ target }) => target).every((target) => target === "/dev/pts/0" || target === "/dev/console")).toBe(true);
+  expect(
+    result.report.fds
+      .map(({ target }) => target)
+      .every((target) => target === "/dev/pts/0" || target === "/dev/console"),
+  ).toBe(true);
   expect(result.stat("stat=/dev/console")).toMatchObject({ type: "c", major: 136, minor: 0 });
 });
 
@@ -125,9 +131,14 @@ check("a console socket that is not there is refused and leaves nothing", async 
 });
 
 /** Runs `command` on a terminal of its own: script(1) gives one. */
-async function underScript(c: Container, size?: { rows: number; columns: number }): Promise<{ code: number | null; text: string }> {
+async function underScript(
+  c: Container,
+  size?: { rows: number; columns: number },
+): Promise<{ code: number | null; text: string }> {
   c.save();
-  const words = [...RUNTIME, "--root", stateRoot(), "run", "--bundle", c.bundle, c.id].map((word) => `'${word}'`).join(" ");
+  const words = [...RUNTIME, "--root", stateRoot(), "run", "--bundle", c.bundle, c.id]
+    .map((word) => `'${word}'`)
+    .join(" ");
   const resize = size === undefined ? "" : `stty rows ${size.rows} cols ${size.columns}; `;
   const running = startCommand(["script", "-qec", `${resize}${words}`, "/dev/null"]);
   const { code, stdout } = await running.result;

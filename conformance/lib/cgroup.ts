@@ -6,7 +6,10 @@ import { cgroupMounts } from "./leaks.ts";
 
 /** Where a v1 hierarchy with `controller` is mounted, or the cgroup2 root. */
 function mountPoint(controller: string): string | undefined {
-  const wanted = cgroupVersion() === 2 ? cgroupMounts().find(({ type }) => type === "cgroup2") : cgroupMounts().find(({ type, controllers }) => type === "cgroup" && controllers.includes(controller));
+  const wanted =
+    cgroupVersion() === 2
+      ? cgroupMounts().find(({ type }) => type === "cgroup2")
+      : cgroupMounts().find(({ type, controllers }) => type === "cgroup" && controllers.includes(controller));
   return wanted?.target;
 }
 
@@ -33,7 +36,9 @@ export function cgroupDirectory(pid: number, controller: string): string {
 
 /** Content of a control file of `pid`'s cgroup, trimmed, blanks made one. */
 export function readControl(pid: number, controller: string, file: string): string {
-  return readFileSync(path.join(cgroupDirectory(pid, controller), file), "utf8").trim().replace(/\s+/g, " ");
+  return readFileSync(path.join(cgroupDirectory(pid, controller), file), "utf8")
+    .trim()
+    .replace(/\s+/g, " ");
 }
 
 /** All v1 hierarchies or the one of v2, by mount point. */

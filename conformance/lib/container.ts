@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ProbeResult } from "./probe.ts";
-import { type Result, type RunOptions, type Running, runtime, startRuntime, until } from "./runtime.ts";
+import { type Result, type Running, type RunOptions, runtime, startRuntime, until } from "./runtime.ts";
 import { baseSpec, type Spec } from "./spec.ts";
 import { makeRootfs, stateRoot, TAG, workspace } from "./workspace.ts";
 
@@ -25,7 +25,9 @@ let count = 0;
 /** Thrown when a call that a test relies on fails. */
 function insist(what: string, result: Result): Result {
   if (result.code === 0) return result;
-  throw new Error(`${what}: exit status ${result.code ?? result.signal}: ${result.stderr.trim()} ${result.stdout.slice(0, 300)}`);
+  throw new Error(
+    `${what}: exit status ${result.code ?? result.signal}: ${result.stderr.trim()} ${result.stdout.slice(0, 300)}`,
+  );
 }
 
 export class Container {
@@ -112,7 +114,12 @@ export class Container {
 
   /** Any verb on this container. */
   async verb(verb: string, ...rest: string[]): Promise<Result> {
-    const result = await runtime([verb, ...rest.filter((word) => word.startsWith("--")), this.id, ...rest.filter((word) => !word.startsWith("--"))]);
+    const result = await runtime([
+      verb,
+      ...rest.filter((word) => word.startsWith("--")),
+      this.id,
+      ...rest.filter((word) => !word.startsWith("--")),
+    ]);
     if (verb === "delete" && result.code === 0) this.known = false;
     return result;
   }
@@ -152,7 +159,9 @@ export class Container {
   }
 
   async waitForOutput(text: string): Promise<string> {
-    return await until(`${JSON.stringify(text)} in the output`, () => (this.output().includes(text) ? this.output() : undefined));
+    return await until(`${JSON.stringify(text)} in the output`, () =>
+      this.output().includes(text) ? this.output() : undefined,
+    );
   }
 
   /** The probe's result from the output of a created and started container. */

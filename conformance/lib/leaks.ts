@@ -1,4 +1,5 @@
 /** The leak guard: what a test must not leave behind. */
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { mountEntries } from "./probe.ts";
@@ -30,12 +31,18 @@ function linkOrEmpty(file: string): string {
 }
 
 function mounts(): ReadonlySet<string> {
-  const lines = readFileSync("/proc/self/mountinfo", "utf8").split("\n").filter((line) => line !== "");
+  const lines = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
   return new Set(SHARED ? lines.filter((line) => line.includes(TAG)) : lines);
 }
 
 /** Mount points of all cgroup hierarchies. */
-export function cgroupMounts(): readonly { readonly target: string; readonly type: string; readonly controllers: readonly string[] }[] {
+export function cgroupMounts(): readonly {
+  readonly target: string;
+  readonly type: string;
+  readonly controllers: readonly string[];
+}[] {
   return mountEntries(readFileSync("/proc/self/mountinfo", "utf8").trimEnd().split("\n"))
     .filter((entry) => entry.type === "cgroup" || entry.type === "cgroup2")
     .map((entry) => ({ target: entry.target, type: entry.type, controllers: entry.superOptions }));
@@ -44,7 +51,9 @@ export function cgroupMounts(): readonly { readonly target: string; readonly typ
 function collectDirectories(directory: string, into: Set<string>): void {
   let entries: string[];
   try {
-    entries = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    entries = readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
   } catch {
     return; // gone in the meantime
   }
@@ -125,7 +134,9 @@ export async function findLeaks(before: Snapshot): Promise<readonly string[]> {
     processes = processesOfRun();
   }
   const now = takeSnapshot();
-  const lost = [...before.mounts].filter((line) => !now.mounts.has(line)).map((line) => `mount changed or gone: ${line}`);
+  const lost = [...before.mounts]
+    .filter((line) => !now.mounts.has(line))
+    .map((line) => `mount changed or gone: ${line}`);
   return [
     ...processes.map(({ name }) => `process: ${name}`),
     ...added("mount", before.mounts, now.mounts),
@@ -147,10 +158,12 @@ function quietly(action: () => void): void {
 export async function removeLeaks(before: Snapshot): Promise<void> {
   for (const { pid } of processesOfRun()) quietly(() => process.kill(pid, "SIGKILL"));
   await new Promise((resolve) => setTimeout(resolve, 50));
-  const { spawnSync } = await import("node:child_process");
-  for (const line of [...mounts()].filter((entry) => !before.mounts.has(entry)).reverse())
+  // a line of a known mount id is a mount of the host whose options have changed: never to be unmounted
+  const known = new Set([...before.mounts].map((line) => line.split(" ")[0]));
+  for (const line of [...mounts()].filter((entry) => !known.has(entry.split(" ")[0])).reverse())
     spawnSync("umount", ["-l", line.split(" ")[4] ?? ""]);
   for (const group of [...cgroups()].filter((entry) => !before.cgroups.has(entry)).reverse())
     quietly(() => rmdirSync(group));
-  for (const name of state()) if (!before.state.has(name)) quietly(() => rmSync(path.join(stateRoot(), name), { recursive: true }));
+  for (const name of state())
+    if (!before.state.has(name)) quietly(() => rmSync(path.join(stateRoot(), name), { recursive: true }));
 }

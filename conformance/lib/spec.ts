@@ -93,7 +93,12 @@ export function baseSpec(): Spec {
     root: { path: "rootfs" },
     mounts: [
       { destination: "/proc", type: "proc", source: "proc" },
-      { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=65536k"] },
+      {
+        destination: "/dev",
+        type: "tmpfs",
+        source: "tmpfs",
+        options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+      },
     ],
     linux: {
       namespaces: ["pid", "mount", "ipc", "uts", "network", "cgroup"].map((type) => ({ type })),
@@ -115,10 +120,12 @@ export const SYSFS: Mount = {
   options: ["nosuid", "noexec", "nodev", "ro"],
 };
 
-/** Gives every capability in the five sets named. */
+/** Adds capabilities to the bounding, effective and permitted sets. */
 export function grant(spec: Spec, ...names: string[]): void {
-  const sets = (spec.process.capabilities ??= {});
-  for (const set of ["bounding", "effective", "permitted"] as const) sets[set] = [...new Set([...(sets[set] ?? []), ...names])];
+  spec.process.capabilities ??= {};
+  const sets = spec.process.capabilities;
+  for (const set of ["bounding", "effective", "permitted"] as const)
+    sets[set] = [...new Set([...(sets[set] ?? []), ...names])];
 }
 
 /** Removes a namespace: the container stays in the runtime's. */

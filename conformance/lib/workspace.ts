@@ -60,7 +60,9 @@ function compile(name: string): string {
   const fresh = `${target}.${process.pid}`;
   for (const compiler of ["musl-gcc", "cc", "gcc"]) {
     try {
-      execFileSync(compiler, ["-std=gnu11", "-O2", "-static", "-o", fresh, source], { stdio: ["ignore", "ignore", "pipe"] });
+      execFileSync(compiler, ["-std=gnu11", "-O2", "-static", "-o", fresh, source], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
       renameSync(fresh, target);
       return target;
     } catch (error) {
@@ -96,7 +98,10 @@ function baseRootfs(): string {
   copyFileSync(busybox(), path.join(made, "bin/busybox"));
   copyFileSync(probeProgram(), path.join(made, "bin/probe"));
   for (const applet of APPLETS.split(" ")) symlinkSync("busybox", path.join(made, "bin", applet));
-  writeFileSync(path.join(made, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n");
+  writeFileSync(
+    path.join(made, "etc/passwd"),
+    "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n",
+  );
   writeFileSync(path.join(made, "etc/group"), "root:x:0:\napp:x:1000:\naudio:x:29:app\n");
   chmodSync(path.join(made, "tmp"), 0o1777);
   renameSync(made, base);
