@@ -114,6 +114,20 @@ if (runs) {
       expect(read("cpu", "cpu.cfs_period_us")).toBe("100000");
     }));
 
+  test("a process that enters by itself is in all of the hierarchies", () =>
+    withCgroup(undefined, async ({ enter }) => {
+      const lines = enter.flatMap((op) => (op.op === "write" ? [`echo ${op.text} > ${op.path}`] : []));
+      const child = spawn("sh", ["-ec", `${lines.join("\n")}\ncat /proc/$$/cgroup`], { stdio: ["ignore", "pipe", 2] });
+      let text = "";
+      child.stdout?.on("data", (chunk) => {
+        text += chunk;
+      });
+      await once(child, "close");
+      const v1 = text.split("\n").filter((line) => line !== "" && !line.startsWith("0::"));
+      expect(v1).toHaveLength(facts.v1.length);
+      for (const line of v1) expect(line.endsWith("/c")).toBe(true);
+    }));
+
   test("a process: entered everywhere, listed, counted, frozen, thawed, gone", () =>
     withCgroup({ pids: { limit: 5 } }, async (plan) => {
       const { record } = plan;
