@@ -8,7 +8,11 @@ test("pure v2 is told by statfs, without reading mountinfo", () => {
     { cgroup2: "/sys/fs/cgroup" },
   );
   const seen: string[] = [];
-  const facts = readCgroupFacts({ ...host, read: (path) => (seen.push(path), host.read(path)) });
+  const read = (path: string) => {
+    seen.push(path);
+    return host.read(path);
+  };
+  const facts = readCgroupFacts({ ...host, read });
   expect(facts.mode).toBe("v2");
   expect(facts.v2).toMatchObject({ mount: "/sys/fs/cgroup", root: "/", own: "/user.slice" });
   expect(seen).toEqual(["/proc/self/cgroup"]);

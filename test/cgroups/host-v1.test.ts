@@ -106,7 +106,7 @@ if (runs) {
 
   test("a quota below a limited parent's, with a shorter period", () =>
     withCgroup({ cpu: { quota: 30000 } }, ({ record }, read) => {
-      const parent = { ...record, paths: { cpu: record.paths["cpu"]?.replace(/\/c$/, "") ?? "" } };
+      const parent = { ...record, paths: { cpu: record.paths.cpu?.replace(/\/c$/, "") ?? "" } };
       execute(updatePlan({ cpu: { quota: 50000 } }, parent, facts).ops);
       execute(updatePlan({ cpu: { quota: 3000, period: 10000 } }, record, facts).ops);
       expect(read("cpu", "cpu.cfs_quota_us")).toBe("3000");
