@@ -52,7 +52,8 @@ test("status follows from the process, the fifo and the freezer", () => {
 });
 
 test("a zombie is stopped", async () => {
-  const child = Bun.spawn(["/bin/sh", "-c", "/bin/true & echo $!; exec sleep 5"], { stdout: "pipe" });
+  // sleep, which takes the shell's place, does not wait for the shell's child.
+  const child = Bun.spawn(["/bin/sh", "-c", "sleep 0.2 & echo $!; exec sleep 5"], { stdout: "pipe" });
   const { value } = await child.stdout.getReader().read();
   const pid = Number(new TextDecoder().decode(value));
   const stat = () => fs.readFileSync(`/proc/${pid}/stat`, "latin1");
