@@ -154,16 +154,17 @@ function quietly(action: () => void): void {
   }
 }
 
-/** Removes what {@link findLeaks} has found, so that the next test starts clean. */
+/**
+ * Removes what {@link findLeaks} has found, so that the next test starts clean: only what bears the run's mark, for
+ * anything else may be another's.
+ */
 export async function removeLeaks(before: Snapshot): Promise<void> {
   for (const { pid } of processesOfRun()) quietly(() => process.kill(pid, "SIGKILL"));
   await new Promise((resolve) => setTimeout(resolve, 50));
-  // a line of a known mount id is a mount of the host whose options have changed: never to be unmounted
-  const known = new Set([...before.mounts].map((line) => line.split(" ")[0]));
-  for (const line of [...mounts()].filter((entry) => !known.has(entry.split(" ")[0])).reverse())
-    spawnSync("umount", ["-l", line.split(" ")[4] ?? ""]);
-  for (const group of [...cgroups()].filter((entry) => !before.cgroups.has(entry)).reverse())
-    quietly(() => rmdirSync(group));
+  const ours = (items: ReadonlySet<string>, then: ReadonlySet<string>): string[] =>
+    [...items].filter((item) => item.includes(TAG) && !then.has(item)).reverse();
+  for (const line of ours(mounts(), before.mounts)) spawnSync("umount", ["-l", line.split(" ")[4] ?? ""]);
+  for (const group of ours(cgroups(), before.cgroups)) quietly(() => rmdirSync(group));
   for (const name of state())
     if (!before.state.has(name)) quietly(() => rmSync(path.join(stateRoot(), name), { recursive: true }));
 }
