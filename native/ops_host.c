@@ -68,27 +68,25 @@ int do_unlink(const struct op_unlink *op) {
   return fail(STEP_UNLINK_UNLINK, str(op->path));
 }
 
-/* A flat directory of our own: no mount is ever made in it, so nothing of anybody else's can be removed. */
-int do_remove_dir(const struct op_remove_dir *op) {
-  const char *path = str(op->path);
-  int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+/* A directory of our own: no mount is ever made in it, so nothing of anybody else's can be removed. */
+static int remove_tree(int parent, const char *path, int depth) {
+  int dir = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (dir < 0) return errno == ENOENT ? 0 : fail(STEP_REMOVE_DIR_OPEN, path);
-  char buf[4096] __attribute__((aligned(8)));
+  char buf[2048] __attribute__((aligned(8)));
   long n;
   while ((n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
     for (long at = 0; at < n;) {
       struct entry *e = (struct entry *)(buf + at);
       at += e->reclen;
-      if (!strcmp(e->name, ".") || !strcmp(e->name, "..")) continue;
-      if (unlinkat(dir, e->name, 0) < 0 && errno != ENOENT) {
-        int error = errno;
-        close(dir);
-        return fail_errno(STEP_REMOVE_DIR_UNLINK, error, e->name);
-      }
+      if (!strcmp(e->name, ".") || !strcmp(e->name, "..") || unlinkat(dir, e->name, 0) == 0 || errno == ENOENT) continue;
+      if (errno != EISDIR || depth == 0) return fail(STEP_REMOVE_DIR_UNLINK, e->name);
+      if (remove_tree(dir, e->name, depth - 1) < 0) return -1;
     }
   close(dir);
-  return rmdir(path) < 0 && errno != ENOENT ? fail(STEP_REMOVE_DIR_RMDIR, path) : 0;
+  return unlinkat(parent, path, AT_REMOVEDIR) < 0 && errno != ENOENT ? fail(STEP_REMOVE_DIR_RMDIR, path) : 0;
 }
+
+int do_remove_dir(const struct op_remove_dir *op) { return remove_tree(AT_FDCWD, str(op->path), 1); }
 
 int do_mkfifo(const struct op_mkfifo *op) {
   if (mkfifo(str(op->path), (mode_t)op->mode) < 0) return fail(STEP_MKFIFO_MKFIFO, str(op->path));

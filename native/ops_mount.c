@@ -7,7 +7,10 @@
 #include "mount_api.h"
 
 /* Bits of `flags` of mount and bind; MOUNT_FLAGS in src/program/ops.ts. */
-enum { MF_NOFOLLOW = 1, MF_ALLOW_PROC = 2, MF_COPY_UP = 4, MF_CLASSIC = 8, MF_SOURCE_NOFOLLOW = 16 };
+enum {
+  MF_NOFOLLOW = 1, MF_ALLOW_PROC = 2, MF_COPY_UP = 4, MF_CLASSIC = 8, MF_SOURCE_NOFOLLOW = 16, MF_INHERIT_MODE = 32,
+  MF_RECEIVED = 64,
+};
 
 static char *fd_path(char *buf, int fd) {
   memcpy(buf, "/proc/self/fd/", 14);
@@ -111,8 +114,26 @@ static int classic_mount(const struct op_mount *op, int target) {
   return mount(str(op->source), fd_path(path, target), str(op->type), op->attr, data);
 }
 
+/* The mode of the directory that was there before; of one made for the mount there is nothing to inherit. */
+static int inherited_mode(const char *dest, mode_t *mode) {
+  struct stat st;
+  int fd = open_in_root(dest, O_PATH, 0), rc = fd < 0 ? -1 : fstat(fd, &st);
+  if (fd >= 0) close(fd);
+  if (rc == 0) *mode = st.st_mode & 07777;
+  return rc;
+}
+
+static int set_mode(int tree, mode_t mode) {
+  int fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int rc = fd < 0 ? -1 : fchmod(fd, mode);
+  if (fd >= 0) close(fd);
+  return rc;
+}
+
 int do_mount(const struct op_mount *op) {
   const char *dest = str(op->dest);
+  mode_t mode = 0;
+  bool inherit = (op->flags & MF_INHERIT_MODE) && inherited_mode(dest, &mode) == 0;
   int target = make_target(dest, WANT_DIRECTORY, 0755, op->flags & MF_NOFOLLOW);
   if (target < 0) return fail(STEP_MOUNT_TARGET, dest);
   if (check_procfs(target, op->flags) < 0) return fail(STEP_MOUNT_PROCFS, dest);
@@ -124,6 +145,7 @@ int do_mount(const struct op_mount *op) {
   int tree = new_instance(op);
   if (tree < 0) return -1;
   if (op->idmap >= 0 && idmap(tree, op->idmap, false) < 0) return fail(STEP_MOUNT_IDMAP, dest);
+  if (inherit && set_mode(tree, mode) < 0) return fail(STEP_MOUNT_COPY, dest);
   if ((op->flags & MF_COPY_UP) && copy_up(target, tree) < 0) return fail(STEP_MOUNT_COPY, dest);
   if (move_mount_(tree, target) < 0) return fail(STEP_MOUNT_MOVE, dest);
   if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, true) < 0) return fail(STEP_MOUNT_ATTRIBUTES, dest);
@@ -134,7 +156,12 @@ int do_mount(const struct op_mount *op) {
 }
 
 static int open_source(const struct op_bind *op) {
-  if (op->tree >= 0) return dup(slot_fd(op->tree));
+  if (op->flags & MF_RECEIVED) { /* the launcher has the rights that root of a user namespace may lack */
+    struct message m;
+    int fd = -1;
+    if (receive_message(ctx.sync, &m, &fd) <= 0) _exit(1);
+    return fd;
+  }
   int nofollow = op->flags & MF_SOURCE_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
   return open_tree_(AT_FDCWD, str(op->source), (unsigned)(nofollow | OPEN_TREE_CLONE | (op->recursive ? AT_RECURSIVE : 0)));
 }
@@ -143,10 +170,11 @@ int do_bind(const struct op_bind *op) {
   const char *dest = str(op->dest);
   int tree = open_source(op);
   struct stat st;
-  if (tree < 0 || fstat(tree, &st) < 0) return fail(STEP_BIND_SOURCE, str(op->source));
+  struct statfs fs;
+  if (tree < 0 || fstat(tree, &st) < 0 || fstatfs(tree, &fs) < 0) return fail(STEP_BIND_SOURCE, str(op->source));
   int target = make_target(dest, S_ISDIR(st.st_mode) ? WANT_DIRECTORY : WANT_FILE, 0755, op->flags & MF_NOFOLLOW);
   if (target < 0) return fail(STEP_BIND_TARGET, dest);
-  if (check_procfs(target, op->flags) < 0) return fail(STEP_BIND_PROCFS, dest);
+  if (fs.f_type != PROC_SUPER_MAGIC && check_procfs(target, op->flags) < 0) return fail(STEP_BIND_PROCFS, dest);
   if (op->idmap >= 0 && idmap(tree, op->idmap, op->recursive) < 0) return fail(STEP_BIND_IDMAP, dest);
   /* Before the move where the kernel can (5.12): it is never seen with more rights than it is to have. */
   int early = set_attributes(tree, op->set, op->clear, 0, false);

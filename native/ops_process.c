@@ -300,3 +300,27 @@ int do_seccomp_listener(const struct op_seccomp_listener *op) {
   set_slot(op->slot, -1);
   return sent < 0 ? fail_errno(STEP_SECCOMP_LISTENER_SEND, error, NULL) : 0;
 }
+
+/*
+ * Root of a user namespace may not be able to reach the source of a bind mount; the host's root can. The launcher
+ * visits init's mount namespace for one call: a mount of the host's own namespace could not be attached there.
+ */
+int do_send_tree(const struct op_send_tree *op) {
+  char path[64] = "/proc/";
+  int n = 6 + put_number(path + 6, (uint64_t)ctx.pid);
+  memcpy(path + n, "/ns/mnt", 8);
+  int theirs = open(path, O_RDONLY | O_CLOEXEC), ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  if (theirs < 0 || ours < 0) return fail(STEP_SEND_TREE_NAMESPACE, NULL);
+  if (setns(theirs, CLONE_NEWNS) < 0) return fail(STEP_SEND_TREE_ENTER, NULL);
+  unsigned flags = 1u /* OPEN_TREE_CLONE */ | (op->recursive ? 0x8000u : 0) | (op->nofollow ? AT_SYMLINK_NOFOLLOW : 0);
+  int tree = open_tree_(AT_FDCWD, str(op->path), flags), error = errno;
+  if (setns(ours, CLONE_NEWNS) < 0) return fail(STEP_SEND_TREE_LEAVE, NULL);
+  close(theirs);
+  close(ours);
+  if (tree < 0) return fail_errno(STEP_SEND_TREE_SOURCE, error, str(op->path));
+  struct message m = { .type = MESSAGE_FD };
+  int rc = send_message(ctx.sync, &m, tree);
+  error = errno;
+  close(tree);
+  return rc < 0 ? fail_errno(STEP_SEND_TREE_SEND, error, NULL) : 0;
+}

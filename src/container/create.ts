@@ -102,7 +102,7 @@ function compileInput(context: Context, options: CreateOptions, run: RunOptions 
     consoleSocket: undefined,
     pidfdSocket: absolute(options.pidfdSocket),
     pidFile: absolute(options.pidFile),
-    notifySocket: process.env["NOTIFY_SOCKET"],
+    notifySocket: process.env["NOTIFY_SOCKET"] || undefined,
     listenFds: listenFds(),
   };
 }

@@ -1,7 +1,10 @@
 /** start (runtime.md, "Start"). */
+import * as fs from "node:fs";
 import * as path from "node:path";
+import process from "node:process";
 import { TsruncError } from "../errors.ts";
 import { become } from "../init/launch.ts";
+import { SLOT_NOTIFY } from "../program/compile.ts";
 import { removalOps } from "../program/compile-delete.ts";
 import { compileHooks } from "../program/compile-hooks.ts";
 import type { Op } from "../program/ops.ts";
@@ -35,6 +38,12 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
     { op: "release", path: fifo },
     { op: "unlink", path: fifo, ignore: ["ENOENT"] },
   ];
+  const socket = process.env["NOTIFY_SOCKET"];
+  const notify = path.join(directory, "notify");
+  if (socket !== undefined && fs.existsSync(notify)) {
+    launcher.splice(1, 0, { op: "notifyListen", slot: SLOT_NOTIFY, path: path.join(notify, "notify.sock") });
+    launcher.push({ op: "notifyForward", slot: SLOT_NOTIFY, socket, pid: record.pid, background: false });
+  }
   const cleanupFrom = launcher.length;
   const input = removalInput(root, record, environment());
   const hooks = compileHooks(input, "poststart", "running").map((op) => withPid(op, record.pid));

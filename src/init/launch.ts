@@ -64,7 +64,7 @@ export function become(program: Program, options: LaunchOptions): never {
   const file = writeProgram(program, options);
   // The engine marks all descriptors it inherits close-on-exec; those to be kept are opened up again.
   for (let fd = 3; fd < 3 + program.keepFds; fd++) keepOpen(fd);
-  return execve(initPath(options), ["tsrunc-init", file], process.env as Record<string, string>);
+  return execve(initPath(options), ["tsrunc-init", file], process.env as Record<string, string>, program.keepFds > 0);
 }
 
 function keepOpen(fd: number): void {

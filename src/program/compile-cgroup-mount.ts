@@ -42,7 +42,7 @@ function newInstance(entry: MountEntry, type: string, dest: string, params: read
 
 function bindOf(entry: MountEntry, source: string, dest: string, a: Attributes): Op {
   const { at, what } = entry;
-  const common = { op: "bind", source, tree: -1, dest, recursive: true, set: a.set, clear: 0, at, what } as const;
+  const common = { op: "bind", source, dest, recursive: true, set: a.set, clear: 0, at, what } as const;
   const recursiveSet = a.set & MOUNT_ATTR_RDONLY;
   return { ...common, recursiveSet, recursiveClear: 0, propagation: a.propagation, flags: 0, idmap: -1 };
 }

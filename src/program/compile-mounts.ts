@@ -4,6 +4,7 @@ import type { CgroupFacts } from "../cgroups/facts.ts";
 import { TsruncError } from "../errors.ts";
 import type { Mount } from "../spec/types.ts";
 import { compileCgroupMount } from "./compile-cgroup-mount.ts";
+import { hasOwn, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import { classicFlags, MOUNT_ATTR_RDONLY, type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { MOUNT_FLAGS, type Op } from "./ops.ts";
@@ -98,6 +99,8 @@ function newMountOp(entry: MountEntry, type: string): Op {
   const source = mount.source ?? type;
   const copyUp = options.copyUp && type === "tmpfs";
   if (copyUp) flags |= MOUNT_FLAGS.copyUp;
+  // As runc: a tmpfs over a directory of the image is as open as that directory.
+  if (type === "tmpfs" && !copyUp && !options.data.some((d) => d.startsWith("mode="))) flags |= MOUNT_FLAGS.inheritMode;
   const base = { op: "mount", type, dest, idmap: -1, at, what } as const;
   // fsconfig(2) takes values of up to 255 bytes, and not every flag of mount(2): overlayfs often needs more
   if (options.classic !== 0 || params.some((p) => p.length - p.indexOf("=") > 255)) {
@@ -134,7 +137,6 @@ function bindOp(entry: MountEntry, input: CompileInput): Op {
   return {
     op: "bind",
     source: path.resolve(input.bundle, mount.source),
-    tree: -1,
     dest,
     recursive: options.recursive || mount.type === "rbind",
     set: options.set,
@@ -142,11 +144,29 @@ function bindOp(entry: MountEntry, input: CompileInput): Op {
     recursiveSet: options.recursiveSet,
     recursiveClear: options.recursiveClear,
     propagation: options.propagation,
-    flags: commonFlags(entry),
+    flags: commonFlags(entry) | (sendsTrees(input) ? MOUNT_FLAGS.received : 0),
     idmap: -1,
     at,
     what,
   };
+}
+
+/** Root of a user namespace may not reach all that root of the host can: then the launcher opens the sources. */
+export function sendsTrees({ spec, facts }: CompileInput): boolean {
+  return facts.euid === 0 && hasOwn(namespacesOf(spec), "user");
+}
+
+/** What the launcher does for init's binds, in their order. */
+export function sendTreeOps(init: readonly Op[]): Op[] {
+  return init.flatMap((op): Op[] => {
+    if (op.op !== "bind" || (Number(op.flags) & MOUNT_FLAGS.received) === 0) return [];
+    const nofollow = (Number(op.flags) & MOUNT_FLAGS.sourceNofollow) !== 0;
+    const place = {
+      ...(op.at === undefined ? {} : { at: op.at }),
+      ...(op.what === undefined ? {} : { what: op.what }),
+    };
+    return [{ op: "sendTree", path: op.source, recursive: op.recursive, nofollow, ...place }];
+  });
 }
 
 function remountOp(entry: MountEntry): Op {

@@ -1,7 +1,7 @@
 /** The container's root: what lies around and on top of `mounts`. */
 import { TsruncError } from "../errors.ts";
 import type { Device, Spec } from "../spec/types.ts";
-import { compileMounts, mountEntries } from "./compile-mounts.ts";
+import { compileMounts, mountEntries, sendsTrees } from "./compile-mounts.ts";
 import { hasOwn, type Namespaces } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import { MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, parseMountOptions } from "./mount-options.ts";
@@ -30,6 +30,8 @@ const DEV_LINKS: readonly (readonly [string, string])[] = [
 ];
 
 export interface RootfsOps {
+  /** The root and how mounts below it propagate. */
+  readonly root: readonly Op[];
   /** Up to the point where createContainer hooks run. */
   readonly prepare: readonly Op[];
   /** What then covers parts of it. Before the root is changed: afterwards the host's /dev/null is out of reach. */
@@ -46,9 +48,9 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   const own = hasOwn(ns, "mount");
   const entries = mountEntries(spec.mounts ?? []);
   const propagation = rootPropagation(spec);
-  const prepare: Op[] = [{ op: "nullDevice" }];
+  const root: Op[] = [{ op: "nullDevice" }];
   if (own) {
-    prepare.push({
+    root.push({
       op: "propagation",
       path: "/",
       flags: propagation ?? MS_SLAVE | MS_REC,
@@ -56,17 +58,41 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
     });
   }
   const parentPrivate = own && propagation !== undefined && (propagation & MS_SHARED) !== 0;
-  prepare.push({ op: "root", path: input.rootfs, bind: own, parentPrivate, at: "/root/path", what: "rootfs" });
+  root.push({ op: "root", path: input.rootfs, bind: own, parentPrivate, at: "/root/path", what: "rootfs" });
   const dev = needsDev(spec);
-  prepare.push(...compileMounts(entries, input).map((op) => (dev ? writableDev(op) : op)));
+  const prepare = compileMounts(entries, input).map((op) => (dev ? writableDev(op) : op));
   if (dev) prepare.push(...devOps(input, ns));
   return {
-    prepare,
+    root,
+    prepare: [...prepare, ...notifyMount(input, ns)],
     cover: coverOps(input, dev),
     enter: enterOps(input, own, propagation),
     finish: finishOps(spec, own, propagation),
     leave: own ? [] : leaveOps(input, entries),
   };
+}
+
+/** Where the container finds a socket that stands for the caller's $NOTIFY_SOCKET: a directory, as runc has it. */
+export const NOTIFY_DIRECTORY = "/run/notify";
+
+function notifyMount(input: CompileInput, ns: Namespaces): Op[] {
+  if (input.notifySocket === undefined || !hasOwn(ns, "mount")) return [];
+  return [
+    {
+      op: "bind",
+      source: `${input.stateDirectory}/notify`,
+      dest: NOTIFY_DIRECTORY,
+      recursive: false,
+      set: 0,
+      clear: 0,
+      recursiveSet: 0,
+      recursiveClear: 0,
+      propagation: 0,
+      flags: sendsTrees(input) ? MOUNT_FLAGS.received : 0,
+      idmap: -1,
+      what: "notify socket",
+    },
+  ];
 }
 
 /** A read-only /dev is writable until its devices are made. */

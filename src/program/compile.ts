@@ -3,6 +3,7 @@ import { TsruncError } from "../errors.ts";
 import type { Spec } from "../spec/types.ts";
 import { cleanupOps, removalOps } from "./compile-delete.ts";
 import { compileHooks } from "./compile-hooks.ts";
+import { sendTreeOps } from "./compile-mounts.ts";
 import {
   canSetGroups,
   compileNamespaces,
@@ -12,7 +13,7 @@ import {
   namespacesOf,
 } from "./compile-namespaces.ts";
 import { compileProcess, type ProcessOps } from "./compile-process.ts";
-import { compileRootfs, type RootfsOps } from "./compile-rootfs.ts";
+import { compileRootfs, NOTIFY_DIRECTORY, type RootfsOps } from "./compile-rootfs.ts";
 import { linuxProcessOps } from "./compile-scheduling.ts";
 import { compileSeccompOps, type SeccompOps } from "./compile-seccomp.ts";
 import type { CompileInput } from "./input.ts";
@@ -20,13 +21,14 @@ import { LAUNCHER_SLOT, type Op, PID } from "./ops.ts";
 import type { Program } from "./program.ts";
 
 /** What launcher and init tell each other. 0 is init's end of the channel being closed, by exec. */
-export const TOKENS = { released: 1, mounted: 2, hooked: 3, ready: 4, final: 5, closed: 0 } as const;
+export const TOKENS = { released: 1, mounted: 2, hooked: 3, ready: 4, final: 5, rooted: 6, closed: 0 } as const;
 
 /** 0-7 are joined namespaces. */
 const SLOT_FIFO = 8;
 const SLOT_CONSOLE = 9;
 const SLOT_PIDFD = LAUNCHER_SLOT;
 const SLOT_SECCOMP = LAUNCHER_SLOT + 1;
+export const SLOT_NOTIFY = LAUNCHER_SLOT + 2;
 
 interface Parts {
   readonly input: CompileInput;
@@ -59,7 +61,7 @@ export function compileCreate(input: CompileInput): Program {
   const parts: Parts = { input, ns, rootfs: compileRootfs(input, ns), seccomp, process, keepFds };
   const init = initOps(parts);
   return {
-    launcher: launcherOps(parts),
+    launcher: launcherOps(parts, sendTreeOps(init)),
     init,
     cleanup: cleanupOps(input, parts.rootfs.leave),
     cleanupFrom: 0,
@@ -91,8 +93,22 @@ function refuseUnsupported(spec: Spec, ns: Namespaces): void {
 }
 
 function extraEnvironment(input: CompileInput): string[] {
-  if (input.listenFds === 0) return [];
-  return [`LISTEN_FDS=${input.listenFds}`, `LISTEN_PID=${PID}`];
+  const env = input.listenFds === 0 ? [] : [`LISTEN_FDS=${input.listenFds}`, `LISTEN_PID=${PID}`];
+  if (notifies(input)) env.push(`NOTIFY_SOCKET=${NOTIFY_DIRECTORY}/notify.sock`);
+  return env;
+}
+
+function notifies(input: CompileInput): boolean {
+  return input.notifySocket !== undefined && hasOwn(namespacesOf(input.spec), "mount");
+}
+
+/** The socket itself is made by whoever starts the container, who listens to it. */
+function notifyOps(input: CompileInput): Op[] {
+  if (!notifies(input)) return [];
+  const directory = `${input.stateDirectory}/notify`;
+  const ops: Op[] = [{ op: "mkdir", path: directory, mode: 0o755, parents: false, existOk: true, uid: -1, gid: -1 }];
+  if (input.mode !== "create") ops.push({ op: "notifyListen", slot: SLOT_NOTIFY, path: `${directory}/notify.sock` });
+  return ops;
 }
 
 function hasRuntimeHooks(spec: Spec): boolean {
@@ -103,7 +119,7 @@ function usesConsoleSocket(input: CompileInput): boolean {
   return input.spec.process?.terminal === true && input.consoleSocket !== undefined;
 }
 
-function launcherOps(parts: Parts): Op[] {
+function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
   const { input, ns, seccomp, process } = parts;
   const { spec, facts, stateDirectory } = input;
   const names = compileNamespaces(spec, ns, facts, input.cgroup.into);
@@ -122,10 +138,11 @@ function launcherOps(parts: Parts): Op[] {
       what: "console socket",
     });
   }
-  ops.push(...seccomp.connect, ...names.open);
+  ops.push(...notifyOps(input), ...seccomp.connect, ...names.open);
   if (input.mode === "run" && !input.noSubreaper) ops.push({ op: "subreaper" });
-  ops.push(names.clone, ...input.cgroup.attach, ...oomOps(spec), ...names.maps);
+  ops.push(names.clone, ...oomOps(spec), ...names.maps);
   ops.push({ op: "post", token: TOKENS.released });
+  if (trees.length > 0) ops.push({ op: "await", token: TOKENS.rooted }, ...trees);
   if (hasRuntimeHooks(spec)) {
     ops.push({ op: "await", token: TOKENS.mounted });
     ops.push({ op: "putFile", path: `${stateDirectory}/state.json`, text: input.creatingTemplate, mode: 0o600 });
@@ -180,6 +197,10 @@ function runOps({ input, rootfs }: Parts): Op[] {
   const { spec, id, bundle, environment } = input;
   const hooks = compileHooks({ spec, id, bundle, environment }, "poststart", "running");
   const ops: Op[] = [{ op: "await", token: TOKENS.closed }, ...hooks];
+  if (input.notifySocket !== undefined && notifies(input)) {
+    const background = input.mode === "run";
+    ops.push({ op: "notifyForward", slot: SLOT_NOTIFY, socket: input.notifySocket, pid: 0, background });
+  }
   if (input.mode === "run-detached") return ops;
   ops.push({ op: "supervise" });
   if (!input.keep) ops.push(...removalOps(input, rootfs.leave));
@@ -190,7 +211,8 @@ function initOps(parts: Parts): Op[] {
   const { input, ns, rootfs, process } = parts;
   const { spec } = input;
   const names = compileNamespaces(spec, ns, input.facts, undefined);
-  const ops: Op[] = [{ op: "await", token: TOKENS.released }, ...names.enter, { op: "setsid" }];
+  // A thread that moves itself needs no lock over all processes: milliseconds less than from outside (v1).
+  const ops: Op[] = [...input.cgroup.enter, { op: "await", token: TOKENS.released }, ...names.enter, { op: "setsid" }];
   if (!input.noNewKeyring)
     ops.push({ op: "keyring", name: `_ses.${input.id}`, ignore: ["ENOSYS"], what: "session keyring" });
   // Now that init is in its cgroup, which will be the root of what it sees.
@@ -201,6 +223,9 @@ function initOps(parts: Parts): Op[] {
     ops.push({ op: "hostname", name: spec.hostname, at: "/hostname" });
   if (spec.domainname !== undefined && spec.domainname !== "")
     ops.push({ op: "domainname", name: spec.domainname, at: "/domainname" });
+  ops.push(...rootfs.root);
+  const received = sendTreeOps(rootfs.prepare).length > 0;
+  if (received) ops.push({ op: "post", token: TOKENS.rooted });
   ops.push(...rootfs.prepare);
   if (hasRuntimeHooks(spec)) ops.push({ op: "post", token: TOKENS.mounted }, { op: "await", token: TOKENS.hooked });
   const hooks = { spec, id: input.id, bundle: input.bundle, environment: input.environment };

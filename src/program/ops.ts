@@ -31,7 +31,21 @@ export const OPS = {
   open: { on: "B", args: { slot: "slot", path: "str", flags: "u64" }, steps: ["open"] },
   connect: { on: "L", args: { slot: "slot", path: "str" }, steps: ["socket", "connect"] },
   sendPidfd: { on: "L", args: { slot: "slot" }, steps: ["sendmsg"] },
+  /** Sockets for what the container tells the host's service manager (sd_notify(3)). */
+  notifyListen: { on: "L", args: { slot: "slot", path: "str" }, steps: ["socket", "bind"] },
+  /** Passes READY=1 on, once; in the background of a foreground run. `pid` 0: the launcher's child. */
+  notifyForward: {
+    on: "L",
+    args: { slot: "slot", socket: "str", pid: "u64", background: "bool" },
+    steps: ["fork", "open", "receive", "send"],
+  },
   openNs: { on: "L", args: { slot: "slot", path: "str", type: "u64" }, steps: ["open", "type"] },
+  /** Clones a mount tree with the host's rights but in init's mount namespace, and hands it to init's next `bind`. */
+  sendTree: {
+    on: "L",
+    args: { path: "str", recursive: "bool", nofollow: "bool" },
+    steps: ["namespace", "enter", "source", "leave", "send"],
+  },
   /** Unmounts, last first, what was mounted on these paths below a root in the host's mount namespace. */
   unmount: { on: "L", args: { root: "str", paths: "strs" }, steps: ["open", "umount"] },
   // ---- cgroups ----
@@ -126,7 +140,6 @@ export const OPS = {
     on: "I",
     args: {
       source: "str",
-      tree: "slot",
       dest: "str",
       recursive: "bool",
       set: "u64",
@@ -268,7 +281,15 @@ export type OpOf<N extends OpName> = {
 export type Op = { [N in OpName]: OpOf<N> }[OpName];
 
 /** Bits of `flags` of the ops mount and bind; `MF_*` in native/ops_mount.c. */
-export const MOUNT_FLAGS = { nofollow: 1, allowProc: 2, copyUp: 4, classic: 8, sourceNofollow: 16 } as const;
+export const MOUNT_FLAGS = {
+  nofollow: 1,
+  allowProc: 2,
+  copyUp: 4,
+  classic: 8,
+  sourceNofollow: 16,
+  inheritMode: 32,
+  received: 64,
+} as const;
 /** Values of `mode` of the op pivot; `PIVOT_*` in native/ops_mount.c. */
 export const PIVOT_MODES = { pivotRoot: 0, move: 1, chroot: 2 } as const;
 /** `hard` of the op rlimit: leave the hard limit as it is. */

@@ -140,14 +140,21 @@ type OwnExecve = (file: string, args: readonly string[], env: Readonly<Record<st
 
 /**
  * Becomes another program (execve(2)). Stdio stays open; of other descriptors both hosts have marked all that they
- * inherited close-on-exec, so {@link setCloexec} must free what is meant to stay.
+ * inherited close-on-exec, so {@link setCloexec} must free what is meant to stay, and `keepsFds` be set.
  *
  * @throws TsruncError `io`
  */
-export function execve(file: string, args: readonly string[], env: Readonly<Record<string, string>>): never {
+export function execve(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  keepsFds = false,
+): never {
   const object = `\`${file}\``;
+  // Bun's own execve needs no FFI, but closes every descriptor above stdio.
+  const direct = process.versions.bun === undefined || keepsFds;
   try {
-    call("execve", object, () => (process.versions.bun === undefined ? become(file, args, env) : own(file, args, env)));
+    call("execve", object, () => (direct ? become(file, args, env) : own(file, args, env)));
   } catch (error) {
     if (error instanceof TsruncError) throw error;
     throw failure("execve", object, (error as NodeJS.ErrnoException).code ?? "EIO", { cause: error });
@@ -155,7 +162,7 @@ export function execve(file: string, args: readonly string[], env: Readonly<Reco
   throw failure("execve", object, "EIO");
 }
 
-/** Bun's own needs no FFI. Node's (22.15) is no choice: when the call fails, it aborts the process. */
+/** Node's own (22.15) is no choice: when the call fails, it aborts the process. */
 function own(file: string, args: readonly string[], env: Readonly<Record<string, string>>): never {
   return (process as unknown as { readonly execve: OwnExecve }).execve(file, args, env);
 }
