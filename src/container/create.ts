@@ -21,6 +21,7 @@ import { launchOptions } from "./launch-options.ts";
 import type { CreateOptions, RunOptions } from "./options.ts";
 import { userName } from "./owner.ts";
 import { self } from "./proc.ts";
+import { compileProfile } from "./seccomp-profile.ts";
 import { containerDirectory, isStale, recordIn, type StateRecord, stateTemplate } from "./store.ts";
 
 export interface Prepared {
@@ -47,11 +48,12 @@ export function prepareCreate(
   const rootfs = resolveRootfs(spec, bundle);
   const terminal = checkTerminal(spec, options, mode);
   const cgroup = planCgroup(cgroupInput(context, options.id, spec, facts), facts.cgroup);
+  const seccomp = compileProfile(context, spec.linux?.seccomp);
   const record = newRecord(options.id, spec, bundle, rootfs, cgroup);
   const creating = { ...record, creator: self() };
   const input = {
     ...compileInput(context, options, run),
-    ...{ spec, bundle, rootfs, facts, cgroup, mode, consoleSocket: terminal },
+    ...{ spec, bundle, rootfs, facts, cgroup, seccomp, mode, consoleSocket: terminal },
     stateDirectory: directory,
     creatingTemplate: stateTemplate(creating),
   };
@@ -85,7 +87,16 @@ function unmountOf(program: Program): Pick<StateRecord, "hostMounts"> {
 
 type FromOptions = Omit<
   CompileInput,
-  "spec" | "bundle" | "rootfs" | "facts" | "cgroup" | "mode" | "stateDirectory" | "creatingTemplate" | "stateTemplate"
+  | "spec"
+  | "bundle"
+  | "rootfs"
+  | "facts"
+  | "cgroup"
+  | "seccomp"
+  | "mode"
+  | "stateDirectory"
+  | "creatingTemplate"
+  | "stateTemplate"
 >;
 
 function compileInput(context: Context, options: CreateOptions, run: RunOptions | undefined): FromOptions {

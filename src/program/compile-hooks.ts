@@ -11,7 +11,7 @@ export interface HookInput {
 }
 
 /** The state that hooks read on stdin; the pid is known only when they run. */
-function stateText(input: HookInput, status: string): string {
+export function stateText(input: HookInput, status: string): string {
   const { spec, id, bundle } = input;
   const annotations = spec.annotations === undefined ? {} : { annotations: spec.annotations };
   const state = { ociVersion: spec.ociVersion, id, status, pid: 0, bundle, ...annotations };

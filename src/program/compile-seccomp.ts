@@ -1,6 +1,8 @@
-/** linux.seccomp: the filter, and the hand-over of its listener (config-linux.md, "Seccomp"). */
+/** linux.seccomp: loading the filter, and the hand-over of its listener (config-linux.md, "Seccomp"). */
+import { TsruncError } from "../errors.ts";
+import { stateText } from "./compile-hooks.ts";
 import type { CompileInput } from "./input.ts";
-import type { Op } from "./ops.ts";
+import { type Op, PID } from "./ops.ts";
 
 export interface SeccompOps {
   /** Launcher, before clone. */
@@ -10,8 +12,30 @@ export interface SeccompOps {
   readonly init: readonly Op[];
 }
 
+const AT = "/linux/seccomp";
+
 export function compileSeccompOps(input: CompileInput, slot: number): SeccompOps {
-  void input;
-  void slot;
-  return { connect: [], launcher: [], init: [] };
+  const { seccomp: filter } = input;
+  if (filter === undefined) return { connect: [], launcher: [], init: [] };
+  const { instructions, flags, listener } = filter;
+  const init: Op[] = [{ op: "seccomp", filter: instructions, flags, listener, at: AT, what: "seccomp" }];
+  if (!listener) return { connect: [], launcher: [], init };
+  const path = input.spec.linux?.seccomp?.listenerPath;
+  if (path === undefined || path === "") {
+    throw new TsruncError("config", "`SCMP_ACT_NOTIFY` needs a `listenerPath`", { at: `${AT}/listenerPath` });
+  }
+  return {
+    connect: [{ op: "connect", slot, path, at: `${AT}/listenerPath`, what: "seccomp agent" }],
+    launcher: [{ op: "seccompListener", slot, state: processState(input), at: AT, what: "seccomp agent" }],
+    init,
+  };
+}
+
+/** config-linux.md, "The Container Process State": sent along with the listener. */
+function processState(input: CompileInput): string {
+  const { spec, id, bundle, environment } = input;
+  const metadata = spec.linux?.seccomp?.listenerMetadata;
+  const head = { ociVersion: spec.ociVersion, fds: ["seccompFd"], ...(metadata === undefined ? {} : { metadata }) };
+  const state = stateText({ spec, id, bundle, environment }, "creating");
+  return `${JSON.stringify(head).slice(0, -1)},"pid":${PID},"state":${state}}`;
 }

@@ -1,5 +1,6 @@
 import type { CgroupFacts } from "../cgroups/facts.ts";
 import type { CgroupPlan } from "../cgroups/types.ts";
+import type { CompiledFilter } from "../seccomp/compile.ts";
 import type { Spec } from "../spec/types.ts";
 
 /** What the compiler may know of the host; all that is not in config.json. */
@@ -34,6 +35,8 @@ export interface CompileInput {
   readonly stateDirectory: string;
   readonly facts: HostFacts;
   readonly cgroup: CgroupPlan;
+  /** The compiled profile, where there is one. */
+  readonly seccomp: CompiledFilter | undefined;
   /** What state.json is to hold, with PID and START markers. */
   readonly stateTemplate: string;
   /** The same while it is still being created: what `state` tells hooks that ask. */

@@ -20,7 +20,7 @@ const LIBRARIES = ["libc.so.6", "libc.so"]; // glibc; musl
 export function bunBackend(): Backend {
   const ffi = createRequire(import.meta.url)("bun:ffi") as BunFfi;
   const { symbols } = openLibc(ffi);
-  const location = symbols["__errno_location"]?.() ?? 0;
+  const location = symbols.__errno_location?.() ?? 0;
   return {
     invoke(name, args) {
       // The views stay referenced until the call has returned: the engine may otherwise free what they point at.
