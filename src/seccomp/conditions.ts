@@ -9,6 +9,12 @@ const FULL = 0xffffffff;
 /** The accumulator holds nothing that can be used. */
 const NOTHING = -1;
 
+/**
+ * Where a rule fails, the code of the next one is emitted first, by recursion. Of many rules some are emitted ahead,
+ * from the last to the first, so that the stack stays small.
+ */
+const RECURSION = 100;
+
 /** Everything that stays the same while the rules of one system call are emitted. */
 interface Context {
   readonly asm: Assembler;
@@ -31,7 +37,9 @@ interface Point {
 /** The first of `rules` that holds decides; if none does, `fallback`. */
 export function emitRules(asm: Assembler, info: ArchInfo, rules: readonly Rule[], fallback: number): Label {
   const context: Context = { asm, info, rules, fallback, entries: new Map() };
-  return emitPoint(context, { rule: 0, condition: 0, half: 0, loaded: NOTHING });
+  const start: Point = { rule: 0, condition: 0, half: 0, loaded: NOTHING };
+  for (let rule = rules.length - RECURSION; rule > 0; rule -= RECURSION) emitPoint(context, { ...start, rule });
+  return emitPoint(context, start);
 }
 
 function emitPoint(context: Context, point: Point): Label {
