@@ -119,6 +119,11 @@ const ROWS: readonly Row[] = [
     v2: ["cpu", { "cpu.idle": "1" }],
   },
   {
+    what: "cpu.realtimeRuntime and realtimePeriod",
+    resources: { cpu: { realtimeRuntime: 40_000, realtimePeriod: 900_000 } },
+    v1: ["cpu", { "cpu.rt_runtime_us": "40000", "cpu.rt_period_us": "900000" }],
+  },
+  {
     what: "cpuset cpus and mems",
     resources: { cpu: { cpus: "0", mems: "0" } },
     v1: ["cpuset", { "cpuset.cpus": "0", "cpuset.mems": "0" }],

@@ -13,7 +13,7 @@ function expectRefused(result: Result): void {
   expect({ code: result.code, stdout: result.stdout }).toEqual({ code: 1, stdout: "" });
   expect(result.stderr.trim()).not.toBe("");
   expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
-  expect(result.stderr).not.toMatch(/\n\s+at |panic:|goroutine \d|Segmentation fault|undefined|\[object/);
+  expect(result.stderr).not.toMatch(/\n\s+at |^panic: |goroutine \d|Segmentation fault|undefined|\[object/m);
 }
 
 /** Sets a value deep in the configuration, past the types. */

@@ -1,6 +1,6 @@
 /** Resource limits, capabilities and scheduling of the process. */
 import { expect } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { area, check } from "./lib/harness.ts";
 import { CAP_SYS_RESOURCE, hostHasCapability } from "./lib/host.ts";
 import { runtime } from "./lib/runtime.ts";
@@ -138,6 +138,7 @@ check("oomScoreAdj is the caller's when config.json has none", async (t) => {
   expect(report.oomScoreAdj).toEqual(["321"]);
 });
 
+const REALTIME = existsSync("/sys/fs/cgroup/cpu/cpu.rt_runtime_us");
 const POLICY = {
   SCHED_OTHER: 0,
   SCHED_FIFO: 1,
@@ -157,6 +158,9 @@ for (const [policy, extra] of [
   check(`scheduler ${policy} ${JSON.stringify(extra)} is set`, async (t) => {
     const c = t.container((spec) => {
       spec.process.scheduler = { policy, ...extra };
+      // with CONFIG_RT_GROUP_SCHED a cgroup has no real-time budget unless it is given one (sched-rt-group)
+      if (REALTIME && "priority" in extra)
+        spec.linux.resources = { cpu: { realtimePeriod: 1_000_000, realtimeRuntime: 50_000 } };
     });
     expect((await c.probe("report")).report.scheduler).toMatchObject({ policy: POLICY[policy], ...extra });
   });
