@@ -324,6 +324,13 @@ int do_pivot(const struct op_pivot *op) {
   return ctx.root < 0 ? fail(STEP_PIVOT_OPEN, NULL) : 0;
 }
 
+int do_enter_root(const struct op_enter_root *op) {
+  if (op->slot >= 0 && (fchdir(slot_fd(op->slot)) < 0 || chroot(".") < 0)) return fail(STEP_ENTER_ROOT_CHROOT, NULL);
+  if (op->slot >= 0) set_slot(op->slot, -1);
+  ctx.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return ctx.root < 0 || chdir("/") < 0 ? fail(STEP_ENTER_ROOT_OPEN, NULL) : 0;
+}
+
 int do_root_attributes(const struct op_root_attributes *op) {
   if (op->propagation && mount(NULL, "/", NULL, op->propagation, NULL) < 0) return fail(STEP_ROOT_ATTRIBUTES_PROPAGATION, "/");
   return set_attributes(ctx.root, op->set, 0, 0, false) < 0 ? fail(STEP_ROOT_ATTRIBUTES_ATTRIBUTES, "/") : 0;

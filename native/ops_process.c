@@ -145,9 +145,23 @@ int do_child_write(const struct op_child_write *op) {
 }
 
 int do_prlimit(const struct op_prlimit *op) {
-  uint64_t limit[2] = { op->soft, op->hard };
-  long rc = syscall(SYS_prlimit64, ctx.pid, (int)op->resource, limit, NULL);
-  return rc < 0 ? fail(STEP_PRLIMIT_PRLIMIT, NULL) : 0;
+  uint64_t now[2];
+  if (syscall(SYS_prlimit64, ctx.pid, (int)op->resource, NULL, now) < 0) return fail(STEP_PRLIMIT_PRLIMIT, NULL);
+  if (now[1] >= op->hard) return 0;
+  now[1] = op->hard;
+  return syscall(SYS_prlimit64, ctx.pid, (int)op->resource, now, NULL) < 0 ? fail(STEP_PRLIMIT_PRLIMIT, NULL) : 0;
+}
+
+int do_open_pidfd(const struct op_open_pidfd *op) {
+  int pidfd = pidfd_open_((pid_t)op->pid);
+  if (pidfd < 0) return fail(STEP_OPEN_PIDFD_OPEN, NULL);
+  uint64_t start;
+  char state = 0;
+  if (read_start((pid_t)op->pid, &start, &state) < 0 || start != op->start || state == 'Z' || state == 'X') {
+    close(pidfd);
+    return fail_errno(STEP_OPEN_PIDFD_GONE, ESRCH, NULL);
+  }
+  return set_slot(op->slot, pidfd);
 }
 
 int do_signal(const struct op_signal *op) {

@@ -7,6 +7,7 @@ front_params:
 	.quad	0			/* original entry point, relative to front_params */
 	.quad	0			/* tsrunc-init, relative to front_params */
 	.quad	0			/* its size */
+	.quad	0			/* libc's environ, relative to front_params */
 
 /* Here ld.so hands over: sp at argc, x0 = the function _start registers with atexit. Both must reach _start. */
 front_entry:

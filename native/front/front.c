@@ -4,8 +4,8 @@
  * Bun has behaviours that a program started by engines, as root and in other people's directories cannot
  * have: it obeys BUN_OPTIONS (preload), BUN_BE_BUN and the like, does not start in a deleted directory,
  * prints a crash report where /proc is missing and raises RLIMIT_NOFILE. The front mends the first three,
- * remembers the last, and puts tsrunc-init into a sealed memfd, so that TypeScript can execute it without
- * FFI. What it found is appended to argv[0], which is read as process.argv0:
+ * remembers the last, switches the JIT off, and puts tsrunc-init into a sealed memfd, so that TypeScript can
+ * execute it without FFI. What it found is appended to argv[0], which is read as process.argv0:
  *
  *     NAME \x1f nofile=1024;init=40;cwd=deleted
  *
@@ -50,6 +50,7 @@ struct params {
   int64_t entry;
   uint64_t init;
   uint64_t init_size;
+  int64_t environ;
 };
 extern const struct params front_params __attribute__((visibility("hidden")));
 
@@ -57,8 +58,11 @@ extern const struct params front_params __attribute__((visibility("hidden")));
 static const char hidden[] = "BUN_\0JSC_\0NODE_\0MIMALLOC_\0UV_\0WTF_\0WebKit\0JavaScriptCore\0Malloc\0SIMDUTF_\0GLIBCXX_\0"
                              "GOMAXPROCS\0";
 
-/* Takes the place of a hidden variable: the array may not become shorter, since auxv is found by its end. */
-static const char filler[] = "NODE_NO_WARNINGS=1";
+/*
+ * What Bun gets to see in their place, and in every case: a process of milliseconds never earns back the millisecond that
+ * setting up the JIT takes.
+ */
+static const char setting[] = "BUN_JSC_useJIT=0";
 
 static size_t length(const char *text)
 {
@@ -90,11 +94,35 @@ static int is_hidden(const char *variable)
   return 0;
 }
 
-static void clean_environment(char **env)
+/* In place the array may not become shorter, since auxv is found by its end: hidden variables become our setting. */
+static size_t clean_environment(char **env)
 {
-  for (; *env != NULL; env++)
-    if (is_hidden(*env))
-      *env = (char *)filler;
+  size_t count = 0;
+  for (; env[count] != NULL; count++)
+    if (is_hidden(env[count]))
+      env[count] = (char *)setting;
+  return count;
+}
+
+static void *allocate(size_t size)
+{
+  long page = call6(__NR_mmap, 0, (long)size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  return page < 0 && page > -4096 ? NULL : (void *)page;
+}
+
+/* A list with the caller's variables and our setting, once. libc's `environ`, set by ld.so, is the program's own word. */
+static void replace_environment(char **env, size_t count)
+{
+  char **list = allocate((count + 2) * sizeof *list);
+  if (list == NULL)
+    return;
+  char ***environ = (char ***)((char *)&front_params + front_params.environ);
+  *environ = list;
+  *list++ = (char *)setting;
+  for (size_t i = 0; i < count; i++)
+    if (env[i] != setting)
+      *list++ = env[i];
+  *list = NULL;
 }
 
 static void open_stdio(void)
@@ -234,10 +262,10 @@ static char *put_signed(char *to, long number)
 static void tell(char **argv, uint64_t nofile, long init, int lost)
 {
   size_t size = length(argv[0]) + 128;
-  long page = call6(__NR_mmap, 0, (long)size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
-  if (page < 0 && page > -4096)
+  char *text = allocate(size);
+  if (text == NULL)
     return;
-  char *to = put_text((char *)page, argv[0]);
+  char *to = put_text(text, argv[0]);
   to = put_text(to, "\x1fnofile=");
   to = put_number(to, nofile);
   to = put_text(to, ";init=");
@@ -245,7 +273,7 @@ static void tell(char **argv, uint64_t nofile, long init, int lost)
   if (lost)
     to = put_text(to, ";cwd=deleted");
   *to = 0;
-  argv[0] = (char *)page;
+  argv[0] = text;
 }
 
 /* stack: argc, argv…, NULL, environment…, NULL, auxv, as the kernel made it. */
@@ -254,7 +282,8 @@ void front_main(long *stack)
 {
   long argc = stack[0];
   char **argv = (char **)(stack + 1);
-  clean_environment(argv + argc + 1);
+  char **env = argv + argc + 1;
+  replace_environment(env, clean_environment(env));
   open_stdio();
   require_proc();
   int lost = mend_directory();

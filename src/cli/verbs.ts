@@ -12,6 +12,7 @@ const VERBS: Partial<Record<VerbName, () => Promise<VerbMain>>> = {
   state: async () => (await import("./verbs/state.ts")).stateVerb,
   kill: async () => (await import("./verbs/kill.ts")).killVerb,
   delete: async () => (await import("./verbs/delete.ts")).deleteVerb,
+  exec: async () => (await import("./verbs/exec.ts")).execVerb,
   list: async () => (await import("./verbs/list.ts")).listVerb,
   spec: async () => (await import("./verbs/spec.ts")).specVerb,
   features: async () => (await import("./verbs/features.ts")).featuresVerb,

@@ -49,7 +49,10 @@ export function prepareCreate(
   const terminal = checkTerminal(spec, options, mode);
   const cgroup = planCgroup(cgroupInput(context, options.id, spec, facts), facts.cgroup);
   const seccomp = compileProfile(context, spec.linux?.seccomp);
-  const record = newRecord(options.id, spec, bundle, rootfs, cgroup);
+  const record = {
+    ...newRecord(options.id, spec, bundle, rootfs, cgroup),
+    ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
+  };
   const creating = { ...record, creator: self() };
   const input = {
     ...compileInput(context, options, run),

@@ -47,7 +47,7 @@ export interface ProcessInput {
 }
 
 export interface ProcessOps {
-  /** Launcher, when init is ready: what needs the rights of the host. */
+  /** Launcher, before init goes on: what needs the rights of the host. */
   readonly launcher: readonly Op[];
   /** Init, up to the last moment where create can still fail. */
   readonly prepare: readonly Op[];
@@ -71,6 +71,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     { op: "chdir", path: process.cwd, create: input.createCwd, late: false, at: cwdAt, what: "cwd" },
     { op: "stdio", uid, at: `${at}/user` },
     ...schedulingOps(process, at),
+    ...limits.early,
     ...(process.noNewPrivileges === true ? [{ op: "noNewPrivileges", at: `${at}/noNewPrivileges` } as const] : []),
     // Without no_new_privs only CAP_SYS_ADMIN may load a filter (seccomp(2)), so it is loaded while that is held.
     ...(process.noNewPrivileges === true ? [] : input.seccomp),
@@ -80,7 +81,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     ...(process.noNewPrivileges === true && !late ? input.seccomp : []),
   ];
   const finish: Op[] = [
-    ...limits.init,
+    ...limits.late,
     ...(late ? input.seccomp : []),
     {
       op: "exec",
@@ -90,7 +91,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
       what: args[0] ?? "",
     },
   ];
-  return { launcher: limits.launcher, prepare, finish };
+  return { launcher: limits.raise, prepare, finish };
 }
 
 function hasHome(process: Process): boolean {
@@ -191,24 +192,23 @@ function limitValue(value: Uint64): bigint {
 }
 
 /**
- * Only the launcher may raise hard limits; but a small RLIMIT_NOFILE must not hit init itself, so init lowers
- * that one last (runc#5177).
+ * The launcher raises hard limits where they are too low, which needs the host's CAP_SYS_RESOURCE; init sets the rest
+ * itself. RLIMIT_NOFILE comes last of all, for a small one must not hit init itself (runc#5177).
  */
-function rlimitOps({ process, at, facts }: ProcessInput): { launcher: Op[]; init: Op[] } {
-  const launcher: Op[] = [];
-  const init: Op[] = [];
+function rlimitOps({ process, at, facts }: ProcessInput): { raise: Op[]; early: Op[]; late: Op[] } {
+  const raise: Op[] = [];
+  const early: Op[] = [];
+  const late: Op[] = [];
   for (const [i, limit] of (process.rlimits ?? []).entries()) {
     const resource = RLIMITS[limit.type];
     if (resource === undefined) continue;
     const [soft, hard] = [limitValue(limit.soft), limitValue(limit.hard)];
     const place = { at: `${at}/rlimits/${i}`, what: limit.type } as const;
-    const isFiles = limit.type === "RLIMIT_NOFILE";
-    launcher.push({ op: "prlimit", resource, soft: isFiles ? hard : soft, hard, ...place });
-    if (isFiles) init.push({ op: "rlimit", resource, soft, hard, ...place });
+    raise.push({ op: "prlimit", resource, hard, ...place });
+    (limit.type === "RLIMIT_NOFILE" ? late : early).push({ op: "rlimit", resource, soft, hard, ...place });
   }
-  const configured = process.rlimits?.some((limit) => limit.type === "RLIMIT_NOFILE") ?? false;
-  if (!configured && facts.nofile !== undefined) {
-    init.push({ op: "rlimit", resource: RLIMITS["RLIMIT_NOFILE"] ?? 7, soft: facts.nofile, hard: KEEP_HARD_LIMIT });
+  if (late.length === 0 && facts.nofile !== undefined) {
+    late.push({ op: "rlimit", resource: RLIMITS.RLIMIT_NOFILE ?? 7, soft: facts.nofile, hard: KEEP_HARD_LIMIT });
   }
-  return { launcher, init };
+  return { raise, early, late };
 }

@@ -14,7 +14,10 @@ export interface SeccompOps {
 
 const AT = "/linux/seccomp";
 
-export function compileSeccompOps(input: CompileInput, slot: number): SeccompOps {
+/** What both create and exec know. */
+export type SeccompInput = Pick<CompileInput, "spec" | "id" | "bundle" | "environment" | "seccomp">;
+
+export function compileSeccompOps(input: SeccompInput, slot: number): SeccompOps {
   const { seccomp: filter } = input;
   if (filter === undefined) return { connect: [], launcher: [], init: [] };
   const { instructions, flags, listener } = filter;
@@ -32,7 +35,7 @@ export function compileSeccompOps(input: CompileInput, slot: number): SeccompOps
 }
 
 /** config-linux.md, "The Container Process State": sent along with the listener. */
-function processState(input: CompileInput): string {
+function processState(input: SeccompInput): string {
   const { spec, id, bundle, environment } = input;
   const metadata = spec.linux?.seccomp?.listenerMetadata;
   const head = { ociVersion: spec.ociVersion, fds: ["seccompFd"], ...(metadata === undefined ? {} : { metadata }) };

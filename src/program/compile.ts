@@ -141,7 +141,7 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
   ops.push(...notifyOps(input), ...seccomp.connect, ...names.open);
   if (input.mode === "run" && !input.noSubreaper) ops.push({ op: "subreaper" });
   ops.push(names.clone, ...oomOps(spec), ...names.maps);
-  ops.push({ op: "post", token: TOKENS.released });
+  ops.push(...process.launcher, { op: "post", token: TOKENS.released });
   if (trees.length > 0) ops.push({ op: "await", token: TOKENS.rooted }, ...trees);
   if (hasRuntimeHooks(spec)) {
     ops.push({ op: "await", token: TOKENS.mounted });
@@ -150,7 +150,7 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
     ops.push(...compileHooks(hooks, "prestart", "creating"), ...compileHooks(hooks, "createRuntime", "creating"));
     ops.push({ op: "post", token: TOKENS.hooked });
   }
-  ops.push(...seccomp.launcher, { op: "await", token: TOKENS.ready }, ...process.launcher);
+  ops.push(...seccomp.launcher, { op: "await", token: TOKENS.ready });
   ops.push({ op: "putFile", path: `${stateDirectory}/state.json`, text: input.stateTemplate, mode: 0o600 });
   if (input.pidfdSocket !== undefined) ops.push({ op: "sendPidfd", slot: SLOT_PIDFD, what: "pidfd socket" });
   if (input.pidFile !== undefined)

@@ -40,6 +40,8 @@ export const OPS = {
     steps: ["fork", "open", "receive", "send"],
   },
   openNs: { on: "L", args: { slot: "slot", path: "str", type: "u64" }, steps: ["open", "type"] },
+  /** A pidfd, proven to be of the process that started then: what exec enters. */
+  openPidfd: { on: "L", args: { slot: "slot", pid: "u64", start: "u64" }, steps: ["open", "gone"] },
   /** Clones a mount tree with the host's rights but in init's mount namespace, and hands it to init's next `bind`. */
   sendTree: {
     on: "L",
@@ -69,7 +71,8 @@ export const OPS = {
     steps: ["cgroup", "setns pid", "socketpair", "clone", "setns user"],
   },
   childWrite: { on: "L", args: { file: "str", text: "text", ignore: "errnos" }, steps: ["open", "write"] },
-  prlimit: { on: "L", args: { resource: "u64", soft: "u64", hard: "u64" }, steps: ["prlimit"] },
+  /** Raises the hard limit of init where it is lower; the soft one stays. */
+  prlimit: { on: "L", args: { resource: "u64", hard: "u64" }, steps: ["prlimit"] },
   signal: {
     on: "L",
     args: { pid: "u64", start: "u64", signal: "u64", waitMs: "u64", ignore: "errnos" },
@@ -175,6 +178,8 @@ export const OPS = {
   readonly: { on: "I", args: { dest: "str" }, steps: ["open", "clone", "attributes", "attach"] },
   pivot: { on: "I", args: { mode: "u64" }, steps: ["open", "pivot_root", "old root", "move", "chroot", "chdir"] },
   rootAttributes: { on: "I", args: { set: "u64", propagation: "u64" }, steps: ["open", "attributes", "propagation"] },
+  /** exec: the root of the mount namespace that was joined, or the directory of a slot. */
+  enterRoot: { on: "I", args: { slot: "slot" }, steps: ["chroot", "open"] },
   sysctl: { on: "I", args: { path: "str", value: "str" }, steps: ["open", "write"] },
   procSelf: { on: "I", args: { file: "str", text: "str", ignore: "errnos" }, steps: ["open", "write"] },
   // ---- init: the process ----

@@ -1,0 +1,7 @@
+import { execContainer } from "../../container/exec.ts";
+import type { Call } from "../call.ts";
+import { execOptions } from "../options.ts";
+
+export function execVerb(call: Call): number {
+  return execContainer(call.context, execOptions(call));
+}

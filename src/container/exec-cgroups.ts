@@ -1,0 +1,72 @@
+/** The cgroups that an exec's process is born in, or enters. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type { CgroupRecord } from "../cgroups/types.ts";
+import { TsruncError } from "../errors.ts";
+import type { Op } from "../program/ops.ts";
+
+export interface ExecCgroups {
+  readonly into: string | undefined;
+  readonly enter: readonly Op[];
+}
+
+/** @throws TsruncError `usage` for a `--cgroup` that is not below the container's */
+export function execCgroups(record: CgroupRecord | undefined, pid: number, wanted: readonly string[]): ExecCgroups {
+  const paths: Record<string, string> = { ...record?.paths };
+  for (const text of wanted) place(paths, text);
+  const unified = paths[""];
+  // Only the first thread of a process is there: moving itself needs no lock over all processes.
+  const enter = [
+    ...new Set(
+      Object.entries(paths)
+        .filter(([name]) => name !== "")
+        .map(([, dir]) => dir),
+    ),
+  ].map((dir): Op => ({ op: "write", path: `${dir}/tasks`, text: "0", flags: 0, ignore: [], what: "cgroup" }));
+  const explicit = wanted.length > 0;
+  return { into: unified === undefined ? undefined : explicit ? unified : leafOf(unified, pid), enter };
+}
+
+/** `[controller,…:]path`, below the container's own cgroup. */
+function place(paths: Record<string, string>, text: string): void {
+  const colon = text.indexOf(":");
+  const names = colon < 0 ? undefined : text.slice(0, colon).split(",");
+  const relative = colon < 0 ? text : text.slice(colon + 1);
+  for (const name of names ?? Object.keys(paths)) {
+    const base = paths[name];
+    if (base === undefined)
+      throw new TsruncError("usage", `flag \`--cgroup\`: the container has no cgroup of controller \`${name}\``);
+    const full = path.join(base, relative);
+    // With the separator: `/a/bc` is not below `/a/b`.
+    if (full !== base && !full.startsWith(`${base}/`)) {
+      throw new TsruncError("usage", `flag \`--cgroup\`: \`${relative}\` is not below the container's cgroup`);
+    }
+    if (!fs.existsSync(full))
+      throw new TsruncError("usage", `flag \`--cgroup\`: \`${full}\`: no such file or directory (ENOENT)`);
+    paths[name] = full;
+  }
+}
+
+/**
+ * A cgroup with controllers enabled for children takes no processes ("no internal processes", cgroups(7)): a container
+ * that runs systemd has moved its init further down, and exec goes there too.
+ */
+function leafOf(directory: string, pid: number): string {
+  let enabled = "";
+  let own = "";
+  try {
+    enabled = fs.readFileSync(`${directory}/cgroup.subtree_control`, "latin1").trim();
+    if (enabled === "") return directory;
+    own = fs.readFileSync(`/proc/${pid}/cgroup`, "latin1");
+  } catch {
+    return directory;
+  }
+  const line = own
+    .split("\n")
+    .find((candidate) => candidate.startsWith("0::"))
+    ?.slice(3);
+  if (line === undefined) return directory;
+  const below = line.slice(line.indexOf(path.basename(directory)) + path.basename(directory).length);
+  const found = path.join(directory, below);
+  return found.startsWith(`${directory}/`) && fs.existsSync(found) ? found : directory;
+}

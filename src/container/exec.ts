@@ -1,0 +1,79 @@
+/** exec: a further process in a container. */
+import * as path from "node:path";
+import { TsruncError } from "../errors.ts";
+import { become } from "../init/launch.ts";
+import { compileExec } from "../program/compile-exec.ts";
+import { parseJson } from "../spec/json.ts";
+import { parseList } from "../spec/lists.ts";
+import type { Spec } from "../spec/types.ts";
+import type { Context } from "./context.ts";
+import { environment } from "./create.ts";
+import { execCgroups } from "./exec-cgroups.ts";
+import { execProcess } from "./exec-process.ts";
+import { readHostFacts } from "./host-facts.ts";
+import { launchOptions } from "./launch-options.ts";
+import type { ExecOptions } from "./options.ts";
+import { compileProfile } from "./seccomp-profile.ts";
+import { containerStatus } from "./state.ts";
+import { CONFIG_FILE, containerDirectory, loadConfigText, loadState, type StateRecord } from "./store.ts";
+
+/** Exit status of exec where the runtime itself failed; anything else is the process's own. */
+const EXEC_FAILED = 255;
+
+/** @throws TsruncError `not-found`, `state`, `config`, `usage`, `unsupported` */
+export function execContainer(context: Context, options: ExecOptions): never {
+  const root = path.resolve(context.root);
+  const record = loadState(root, options.id);
+  checkStatus(root, record, options);
+  const directory = containerDirectory(root, options.id);
+  // It was checked when the container was created, and is ours.
+  const spec = parseJson(loadConfigText(root, options.id), CONFIG_FILE) as Spec;
+  const { target, at } = execProcess(spec, options);
+  const terminal = target.terminal === true;
+  checkConsole(terminal, options);
+  const facts = readHostFacts(context, { ...spec, process: target });
+  const absolute = (file: string | undefined) => (file === undefined ? undefined : path.resolve(file));
+  const affinity = target.execCPUAffinity ?? spec.process?.execCPUAffinity;
+  const list = (text: string | undefined) => (text === undefined || text === "" ? undefined : parseList(text));
+  const program = compileExec({
+    ...execCgroups(record.cgroup, record.pid, options.cgroups),
+    id: options.id,
+    bundle: record.bundle,
+    spec,
+    process: target,
+    at,
+    pid: record.pid,
+    startTime: record.startTime,
+    facts,
+    seccomp: compileProfile(context, spec.linux?.seccomp),
+    environment: environment(),
+    noNewKeyring: record.noNewKeyring ?? false,
+    detach: options.detach,
+    preserveFds: options.preserveFds,
+    pidFile: absolute(options.pidFile),
+    consoleSocket: absolute(options.consoleSocket),
+    pidfdSocket: absolute(options.pidfdSocket),
+    affinity: { initial: list(affinity?.initial), final: list(affinity?.final) },
+  });
+  return become(program, launchOptions(context, directory, EXEC_FAILED));
+}
+
+function checkStatus(root: string, record: StateRecord, { id, ignorePaused }: ExecOptions): void {
+  const status = containerStatus(root, record);
+  if (status === "paused" && ignorePaused) return;
+  if (status === "paused") {
+    throw new TsruncError("state", `cannot exec in a paused container: \`${id}\``, { hint: "use `--ignore-paused`" });
+  }
+  if (status !== "running" && status !== "created") {
+    throw new TsruncError("state", `cannot exec in a ${status} container: container not running: \`${id}\``);
+  }
+}
+
+function checkConsole(terminal: boolean, options: ExecOptions): void {
+  if (terminal && options.detach && options.consoleSocket === undefined) {
+    throw new TsruncError("usage", "cannot allocate tty if tsrunc will detach without setting console socket");
+  }
+  if (options.consoleSocket !== undefined && !(terminal && options.detach)) {
+    throw new TsruncError("usage", "cannot use console socket if tsrunc will not detach or allocate tty");
+  }
+}
