@@ -16,8 +16,10 @@ const PT_NOTE = 4;
 const HEADER_SIZE = 56;
 /** 64 KiB is the largest page of the architectures Bun has. */
 const PAGE = 0x10000n;
-/** Magic and three words of parameters stand before the front's first instruction. */
-const ENTRY_OFFSET = 32n;
+/** Magic and four words of parameters stand before the front's first instruction. */
+const ENTRY_OFFSET = 40n;
+const SYMBOL_SIZE = 24;
+const RELA_SIZE = 24;
 
 function expect(condition, what) {
   if (!condition) throw new BuildError(`the executable that bun made is not laid out as expected: ${what}`);
@@ -76,17 +78,49 @@ function programHeader(offset, vaddr, size) {
   return raw;
 }
 
+/** The bytes of the sections with the given names, from the section headers that Bun keeps. */
+function readSections(fd, header, names) {
+  const count = header.raw.readUInt16LE(60);
+  expect(count > 0 && header.raw.readUInt16LE(58) === 64, "no section headers");
+  const table = readAt(fd, header.raw.readBigUInt64LE(40), count * 64);
+  const content = (i) => readAt(fd, table.readBigUInt64LE(i * 64 + 24), Number(table.readBigUInt64LE(i * 64 + 32)));
+  const strings = content(header.raw.readUInt16LE(62));
+  const nameOf = (i) => cString(strings, table.readUInt32LE(i * 64));
+  return names.map((name) => {
+    const found = Array.from({ length: count }, (_, i) => i).find((i) => nameOf(i) === name);
+    expect(found !== undefined, `no section ${name}`);
+    return content(found);
+  });
+}
+
+function cString(buffer, offset) {
+  return buffer.toString("latin1", offset, buffer.indexOf(0, offset));
+}
+
+/** Address of the word that libc uses for `environ`: ld.so copies the variable into the executable. */
+function findEnviron(fd, header) {
+  const [relocations, symbols, strings] = readSections(fd, header, [".rela.dyn", ".dynsym", ".dynstr"]);
+  const copy = { x64: 5, arm64: 1024 }[process.arch];
+  for (let at = 0; at + RELA_SIZE <= relocations.length; at += RELA_SIZE) {
+    if (relocations.readUInt32LE(at + 8) !== copy) continue;
+    const symbol = relocations.readUInt32LE(at + 12) * SYMBOL_SIZE;
+    if (/^_{0,2}environ$/.test(cString(strings, symbols.readUInt32LE(symbol)))) return relocations.readBigUInt64LE(at);
+  }
+  return expect(false, "no copy relocation for environ");
+}
+
 /** Front code with its parameters filled in, followed by tsrunc-init on a page of its own. */
-function makeBlob(front, init, entryDelta) {
+function makeBlob(front, init, { entry, environ }) {
   if (front.toString("latin1", 0, 8) !== "TSRFRONT")
     throw new BuildError("the front does not begin with its parameters");
   const start = Number(alignUp(BigInt(front.length), 4096n));
   const blob = Buffer.alloc(start + init.length);
   front.copy(blob);
   init.copy(blob, start);
-  blob.writeBigInt64LE(entryDelta, 8);
+  blob.writeBigInt64LE(entry, 8);
   blob.writeBigUInt64LE(BigInt(start), 16);
   blob.writeBigUInt64LE(BigInt(init.length), 24);
+  blob.writeBigInt64LE(environ, 32);
   return blob;
 }
 
@@ -98,7 +132,8 @@ export function injectFront({ executable, front, init }) {
     const { note, end } = findNote(readSegments(fd, header));
     const vaddr = alignUp(end, PAGE);
     const offset = alignUp(BigInt(fstatSync(fd).size), PAGE);
-    const blob = makeBlob(readFileSync(front), readFileSync(init), header.entry - vaddr);
+    const addresses = { entry: header.entry - vaddr, environ: findEnviron(fd, header) - vaddr };
+    const blob = makeBlob(readFileSync(front), readFileSync(init), addresses);
     writeSync(fd, blob, 0, blob.length, Number(offset));
     const at = Number(header.phoff) + note.i * HEADER_SIZE;
     writeSync(fd, programHeader(offset, vaddr, BigInt(blob.length)), 0, HEADER_SIZE, at);

@@ -6,6 +6,8 @@ import { join } from "node:path";
 
 const ROOT = join(import.meta.dir, "../..");
 const FIXTURES = join(import.meta.dir, "fixtures");
+/** Ours: the front gives it to the engine instead of what the caller set. */
+const SETTING = "BUN_JSC_useJIT=0";
 let dir = "";
 let probe = "";
 
@@ -37,6 +39,7 @@ interface Seen {
   readonly execArgv: readonly string[];
   readonly cwd: string;
   readonly env: readonly string[];
+  readonly original: readonly string[];
   readonly init: string;
   readonly writeToInit: string;
   readonly writeToReopenedInit: string;
@@ -72,6 +75,13 @@ test("the process can become the embedded tsrunc-init", () => {
   expect(status).toBe(7);
 });
 
+test("the engine's own setting stands alone in an empty environment, and /proc/self/environ stays the caller's", () => {
+  expect(runProbe([], { env: {} }).seen.env).toEqual([SETTING]);
+  const { seen } = runProbe([], { env: { BUN_JSC_useJIT: "1", A: "1", A_: "" } });
+  expect(seen.env).toEqual([SETTING, "A=1", "A_="]);
+  expect(seen.original).toEqual(["BUN_JSC_useJIT=1", "A=1", "A_="]);
+});
+
 const preload = () => {
   const file = join(dir, "preload.js");
   writeFileSync(file, 'console.log("preloaded")');
@@ -93,7 +103,7 @@ test.each([
   ["mimalloc_verbose", () => "1"],
 ])("the engine does not see %s", (name, value) => {
   const { seen } = runProbe([], { env: { FIRST: "1", [name]: value(), LAST: "2" }, cwd: dir });
-  expect(seen.env.filter((entry) => entry !== "NODE_NO_WARNINGS=1").sort()).toEqual(["FIRST=1", "LAST=2"]);
+  expect([...seen.env].sort()).toEqual([SETTING, "FIRST=1", "LAST=2"]);
   expect(seen.execArgv).toEqual([]);
   expect(() => statSync(join(dir, "planted-output"))).toThrow("ENOENT");
 });
@@ -112,7 +122,7 @@ test("files of the current directory that configure Bun do nothing", () => {
   );
   writeFileSync(join(planted, "package.json"), '{"type":"commonjs","imports":{"#x":"./evil.js"},"main":"./evil.js"}');
   const { seen, rest } = runProbe([], { cwd: planted, env: { HOME: planted } });
-  expect(seen.env).toEqual([`HOME=${planted}`]);
+  expect(seen.env).toEqual([SETTING, `HOME=${planted}`]);
   expect(rest).toBe("");
 });
 
@@ -141,11 +151,11 @@ test("a limit on open files below the wanted descriptor still gives one", () => 
 test("an environment of two thousand variables keeps the ones that are the caller's", () => {
   const many = Array.from(
     { length: 2000 },
-    (_, i) => [i % 2 === 0 ? `BUN_${i}` : `KEEP_${i}`, "x".repeat(400)] as const,
+    (_, i) => [i % 2 === 0 ? `BUN_${i}` : `KEEP_${i}`, "x".repeat(100)] as const,
   );
   const { seen } = runProbe([], { env: Object.fromEntries(many) });
   expect(seen.env.filter((entry) => entry.startsWith("KEEP_"))).toHaveLength(1000);
-  expect(seen.env.filter((entry) => entry.startsWith("BUN_"))).toEqual([]);
+  expect(seen.env.filter((entry) => entry.startsWith("BUN_"))).toEqual([SETTING]);
 });
 
 test("an empty argument list is no crash", () => {
