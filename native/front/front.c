@@ -4,7 +4,7 @@
  * Bun has behaviours that a program started by engines, as root and in other people's directories cannot
  * have: it obeys BUN_OPTIONS (preload), BUN_BE_BUN and the like, does not start in a deleted directory,
  * prints a crash report where /proc is missing and raises RLIMIT_NOFILE. The front mends the first three,
- * remembers the last, switches the JIT off, and puts tsrunc-init into a sealed memfd, so that TypeScript can
+ * remembers the last, switches the JIT off (mostly), and puts tsrunc-init into a sealed memfd, so that TypeScript can
  * execute it without FFI. What it found is appended to argv[0], which is read as process.argv0:
  *
  *     NAME \x1f nofile=1024;init=40;cwd=deleted
@@ -59,10 +59,11 @@ static const char hidden[] = "BUN_\0JSC_\0NODE_\0MIMALLOC_\0UV_\0WTF_\0WebKit\0J
                              "GOMAXPROCS\0";
 
 /*
- * What Bun gets to see in their place, and in every case: a process of milliseconds never earns back the millisecond that
- * setting up the JIT takes.
+ * What Bun gets to see instead, and in every case: a process of milliseconds never earns back the millisecond that setting
+ * up the JIT takes. But bun:ffi does not work without, and descriptors that the container keeps are opened up with it.
  */
-static const char setting[] = "BUN_JSC_useJIT=0";
+static const char jit_off[] = "BUN_JSC_useJIT=0";
+static const char jit_on[] = "BUN_JSC_useJIT=1";
 
 static size_t length(const char *text)
 {
@@ -94,8 +95,27 @@ static int is_hidden(const char *variable)
   return 0;
 }
 
+static int contains(const char *text, const char *part)
+{
+  for (; *text != 0; text++)
+    if (has_prefix(text, part))
+      return 1;
+  return 0;
+}
+
+static const char *choose_setting(char **argv, char **env)
+{
+  for (; *argv != NULL; argv++)
+    if (contains(*argv, "-preserve-fds"))
+      return jit_on;
+  for (; *env != NULL; env++)
+    if (has_prefix(*env, "LISTEN_FDS="))
+      return jit_on;
+  return jit_off;
+}
+
 /* In place the array may not become shorter, since auxv is found by its end: hidden variables become our setting. */
-static size_t clean_environment(char **env)
+static size_t clean_environment(char **env, const char *setting)
 {
   size_t count = 0;
   for (; env[count] != NULL; count++)
@@ -111,7 +131,7 @@ static void *allocate(size_t size)
 }
 
 /* A list with the caller's variables and our setting, once. libc's `environ`, set by ld.so, is the program's own word. */
-static void replace_environment(char **env, size_t count)
+static void replace_environment(char **env, size_t count, const char *setting)
 {
   char **list = allocate((count + 2) * sizeof *list);
   if (list == NULL)
@@ -283,7 +303,8 @@ void front_main(long *stack)
   long argc = stack[0];
   char **argv = (char **)(stack + 1);
   char **env = argv + argc + 1;
-  replace_environment(env, clean_environment(env));
+  const char *setting = choose_setting(argv, env);
+  replace_environment(env, clean_environment(env, setting), setting);
   open_stdio();
   require_proc();
   int lost = mend_directory();

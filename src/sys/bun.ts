@@ -1,5 +1,6 @@
-/** libc through `bun:ffi`: 0.7 ms to load, so it is loaded at the first call and not before. */
+/** libc through `bun:ffi`: 0.7 ms to load, so it is loaded at the first call and not before. It needs the JIT. */
 
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Arg, type ArgKind, type Backend, FUNCTIONS, type FunctionName } from "./backend.ts";
 
@@ -15,7 +16,6 @@ interface Library {
 }
 
 const TYPES: Readonly<Record<ArgKind, string>> = { int: "i32", long: "i64", string: "ptr", strings: "ptr" };
-const LIBRARIES = ["libc.so.6", "libc.so"]; // glibc; musl
 
 export function bunBackend(): Backend {
   const ffi = createRequire(import.meta.url)("bun:ffi") as BunFfi;
@@ -41,12 +41,13 @@ function openLibc(ffi: BunFfi): Library {
   for (const name of Object.keys(FUNCTIONS) as FunctionName[]) {
     signatures[name] = { args: FUNCTIONS[name].map((kind) => TYPES[kind]), returns: "i32" };
   }
-  const [glibc = "", musl = ""] = LIBRARIES;
-  try {
-    return ffi.dlopen(glibc, signatures);
-  } catch {
-    return ffi.dlopen(musl, signatures);
-  }
+  return ffi.dlopen(libcPath(), signatures);
+}
+
+/** By its path: Bun looks for a bare name that it cannot open in the current directory, which may be a bundle. */
+function libcPath(): string {
+  const mapped = /\/\S*\/(libc\.so\.6|ld-musl-\S+|libc\.musl-\S+)$/m.exec(readFileSync("/proc/self/maps", "utf8"));
+  return mapped?.[0] ?? "/nonexistent/libc";
 }
 
 function toWord(ffi: BunFfi, arg: Arg, keep: NodeJS.TypedArray[]): number {

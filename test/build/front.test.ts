@@ -82,6 +82,17 @@ test("the engine's own setting stands alone in an empty environment, and /proc/s
   expect(seen.original).toEqual(["BUN_JSC_useJIT=1", "A=1", "A_="]);
 });
 
+test.each([
+  ["create --preserve-fds 2 x", {}, "1"],
+  ["-preserve-fds=2", {}, "1"],
+  ["create x", { LISTEN_FDS: "1" }, "1"],
+  ["create x", { NOT_LISTEN_FDS: "1" }, "0"],
+])("the JIT, which FFI needs, is on where descriptors are kept: %s %j", (args, env, jit) => {
+  const { seen } = runProbe(args.split(" "), { env: { ...env, BUN_JSC_useJIT: "1", BUN_OPTIONS: "--smol" } });
+  const kept = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  expect(seen.env).toEqual([`BUN_JSC_useJIT=${jit}`, ...kept]);
+});
+
 const preload = () => {
   const file = join(dir, "preload.js");
   writeFileSync(file, 'console.log("preloaded")');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addSeals, execve, flock, memfdCreate, pidfdOpen, setFault } from "../../src/sys/sys.ts";
@@ -55,6 +55,30 @@ test.each([
     noFile: failedCall("execve", "`/nonexistent`", "ENOENT"),
   });
   expect(rest).toEqual(['zero 1 "b b" 2 one two ä', "0", ""]);
+});
+
+test("a libc in the current directory is not loaded", () => {
+  const planted = mkdtempSync(join(tmpdir(), "tsrunc-planted-"));
+  try {
+    writeFileSync(
+      join(planted, "evil.c"),
+      "#include <unistd.h>\n__attribute__((constructor)) void f(void) { _exit(66); }\n",
+    );
+    for (const name of ["libc.so", "libc.so.6"]) {
+      const cc = spawnSync("cc", ["-shared", "-fPIC", "-o", join(planted, name), join(planted, "evil.c")]);
+      expect(cc.status).toBe(0);
+    }
+    const script = `import { pidfdOpen } from "${ROOT}/src/sys/sys.ts"; console.log(pidfdOpen(process.pid) > 2);`;
+    // Without the JIT no library can be opened: the case in which Bun would look further.
+    for (const jit of ["1", "0"]) {
+      const env = { ...process.env, BUN_JSC_useJIT: jit };
+      const result = spawnSync(process.execPath, ["-e", script], { cwd: planted, encoding: "utf8", env });
+      expect(result.stdout).toBe(jit === "1" ? "true\n" : "");
+      expect(result.status).toBe(jit === "1" ? 0 : 1);
+    }
+  } finally {
+    rmSync(planted, { recursive: true });
+  }
 });
 
 test("a planted fault fails the named call and no other", () => {
