@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -13,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { archInfo } from "../../src/seccomp/arches.ts";
 import { encodeInstructions } from "../../src/seccomp/bpf.ts";
-import { cacheKey, compileSeccompCached } from "../../src/seccomp/cache.ts";
+import { cacheKey, cacheName, compileSeccompCached } from "../../src/seccomp/cache.ts";
 import { compileSeccomp } from "../../src/seccomp/compile.ts";
 import { disassemble } from "../../src/seccomp/disassemble.ts";
 import { emulate } from "../../src/seccomp/emulate.ts";
@@ -145,7 +146,7 @@ test("the cache gives the same filter, and does not trust what it finds", () => 
   const options = { arch: ARCH } as const;
   const fresh = compileSeccomp(PROFILE, options);
   expect(compileSeccompCached(PROFILE, options, folder)).toEqual(fresh);
-  const path = join(folder, `${cacheKey(PROFILE, options)}.bpf`);
+  const path = join(folder, cacheName(cacheKey(PROFILE, options)));
   expect(readdirSync(folder)).toHaveLength(1);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(statSync(folder).mode & 0o777).toBe(0o700);
@@ -153,14 +154,14 @@ test("the cache gives the same filter, and does not trust what it finds", () => 
 
   const good = readFileSync(path);
   const evil = Buffer.from(good);
-  evil.writeUInt32LE(0x7fff0000, evil.length - 4);
+  evil.writeUInt32LE(0x7fff0000, 16 + fresh.instructions.length - 4);
   writeFileSync(path, evil);
   expect(compileSeccompCached(PROFILE, options, folder)).toEqual(fresh);
   expect(readFileSync(path)).toEqual(good);
 
   const other: Seccomp = { defaultAction: "SCMP_ACT_ALLOW" };
   compileSeccompCached(other, options, folder);
-  writeFileSync(path, readFileSync(join(folder, `${cacheKey(other, options)}.bpf`)));
+  writeFileSync(path, readFileSync(join(folder, cacheName(cacheKey(other, options)))));
   expect(compileSeccompCached(PROFILE, options, folder)).toEqual(fresh);
 
   chmodSync(path, 0o644);
@@ -173,17 +174,32 @@ test("the cache gives the same filter, and does not trust what it finds", () => 
   expect(readFileSync(path)).toEqual(good);
 });
 
-test("the cache key depends on all that decides", () => {
-  const key = cacheKey(PROFILE, { arch: ARCH });
-  expect(cacheKey(structuredClone(PROFILE), { arch: ARCH })).toBe(key);
-  expect(cacheKey(PROFILE, { arch: "SCMP_ARCH_AARCH64" })).not.toBe(key);
-  expect(cacheKey(PROFILE, { arch: ARCH, kernel: { flags: 1 } })).not.toBe(key);
-  expect(cacheKey({ ...PROFILE, defaultErrnoRet: 38 }, { arch: ARCH })).not.toBe(key);
+test("the cache key and the file name depend on all that decides", () => {
   const wide = (value: number | bigint): Seccomp => ({
     ...PROFILE,
     syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW", args: [{ index: 0, op: "SCMP_CMP_EQ", value }] }],
   });
-  expect(cacheKey(wide(2n ** 63n), { arch: ARCH })).not.toBe(cacheKey(wide(2n ** 62n), { arch: ARCH }));
+  const keys = [
+    cacheKey(PROFILE, { arch: ARCH }),
+    cacheKey(PROFILE, { arch: "SCMP_ARCH_AARCH64" }),
+    cacheKey(PROFILE, { arch: ARCH, kernel: { flags: 1 } }),
+    cacheKey(PROFILE, { arch: ARCH, neededCalls: [] }),
+    cacheKey({ ...PROFILE, defaultErrnoRet: 38 }, { arch: ARCH }),
+    ...Array.from({ length: 500 }, (_, i) => cacheKey(wide(2n ** 63n + BigInt(i)), { arch: ARCH })),
+  ];
+  expect(cacheKey(structuredClone(PROFILE), { arch: ARCH })).toEqual(keys[0]!);
+  expect(new Set(keys.map(String)).size).toBe(keys.length);
+  expect(new Set(keys.map(cacheName)).size).toBe(keys.length);
+});
+
+test("a file of another key under the same name is not used", () => {
+  const folder = join(mkdtempSync(join(tmpdir(), "tsrunc-cache-")), "seccomp");
+  const options = { arch: ARCH } as const;
+  const other: Seccomp = { ...PROFILE, syscalls: [{ names: ["bpf"], action: "SCMP_ACT_ALLOW" }] };
+  const same: Seccomp = { ...PROFILE, syscalls: [{ names: ["kcmp"], action: "SCMP_ACT_ALLOW" }] };
+  compileSeccompCached(other, options, folder);
+  renameSync(join(folder, cacheName(cacheKey(other, options))), join(folder, cacheName(cacheKey(same, options))));
+  expect(compileSeccompCached(same, options, folder)).toEqual(compileSeccomp(same, options));
 });
 
 test("a profile with a problem is refused, whatever the cache holds", () => {
