@@ -65,13 +65,13 @@ check("consoleSize is the size of the terminal", async (t) => {
   expect((await onTerminal(t, c, "report")).report.tty).toMatchObject({ rows: 31, columns: 117 });
 });
 
-check("the terminal belongs to the process's user", async (t) => {
+check("the terminal belongs to the process's user and the group tty", async (t) => {
   const c = t.container((spec) => {
     withTerminal(spec);
     spec.process.user = { uid: 1000, gid: 1000 };
   });
   const { stat } = (await onTerminal(t, c, "report")).report.tty;
-  expect(stat?.uid).toBe(1000);
+  expect(stat).toMatchObject({ uid: 1000, gid: 5 });
 });
 
 check("a terminal works in a user namespace", async (t) => {
