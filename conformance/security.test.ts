@@ -2,12 +2,21 @@
 import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import type { Container } from "./lib/container.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { RUNTIME } from "./lib/host.ts";
 import { runtime, startCommand, until } from "./lib/runtime.ts";
-import { DEVPTS, grant } from "./lib/spec.ts";
+import { DEVPTS, grant, useUserNamespace } from "./lib/spec.ts";
 import { receiverProgram } from "./lib/workspace.ts";
 
 area();
@@ -69,15 +78,18 @@ check("CVE-2019-5736: the init of a created container does not run from a file t
   expect(["ETXTBSY", "EROFS", "EACCES", "EPERM", "ENOENT"]).toContain(result.of("overwrite-exe=1") as string);
 });
 
-checkTsrunc("CVE-2016-9962: the init of a created container is not dumpable", async (t) => {
-  const c = t.container();
-  await c.create();
-  // /proc/PID of a process that is not dumpable belongs to root whatever its user is
-  const peer = t.container((spec) => {
-    spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== "pid");
+checkTsrunc("CVE-2016-9962: the init of a created container is not dumpable, its program is", async (t) => {
+  const c = t.container((spec) => {
+    useUserNamespace(spec);
+    spec.process.args = ["/bin/probe", "wait"];
   });
-  peer.spec.linux.namespaces.push({ type: "pid", path: `/proc/${await c.pid()}/ns/pid` });
-  expect((await peer.probe("read=/proc/1/environ")).of("read=/proc/1/environ")).toBe("EACCES");
+  await c.create();
+  // files of a process that is not dumpable belong to root, not to its user (proc(5))
+  const owner = `/proc/${await c.pid()}/environ`;
+  expect(statSync(owner).uid).toBe(0);
+  await c.start();
+  await c.waitForOutput("ready");
+  expect(statSync(owner).uid).toBe(100000);
 });
 
 for (const [name, type] of [
