@@ -184,6 +184,16 @@ int do_signal(const struct op_signal *op) {
   return error && !ignored(op->ignore, error) ? fail_errno(step, error, NULL) : 0;
 }
 
+/* Still tsrunc-init, which may not have come to the FIFO yet: create does not wait for that. */
+static bool is_waiting_init(pid_t pid, uint64_t expected) {
+  uint64_t start;
+  char path[32] = "/proc/", name[32], state = 0;
+  if (read_start(pid, &start, &state) < 0 || start != expected || state == 'Z' || state == 'X') return false;
+  int n = 6 + put_number(path + 6, (uint64_t)pid);
+  memcpy(path + n, "/comm", 6);
+  return read_file(AT_FDCWD, path, name, sizeof name) > 0 && !strcmp(name, "tsrunc-init\n");
+}
+
 /*
  * Init is blocked opening the FIFO for writing. It counts as a writer while it is, so an open that does not
  * wait tells at once whether it is there: EAGAIN from read, or end of file. It then says one byte and becomes
@@ -194,6 +204,11 @@ int do_release(const struct op_release *op) {
   if (fd < 0) return fail(STEP_RELEASE_OPEN, str(op->path));
   char first;
   ssize_t n = read(fd, &first, 1);
+  for (int tries = 0; n == 0 && is_waiting_init((pid_t)op->pid, op->start); tries++) {
+    struct timespec pause = { 0, tries < 50 ? 50000 : 2000000 };
+    nanosleep(&pause, NULL);
+    n = read(fd, &first, 1);
+  }
   if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
   if (n < 0) {
     if (errno != EAGAIN) return fail(STEP_RELEASE_READ, str(op->path));

@@ -19,6 +19,7 @@ static bool make_raw(struct termios *saved) {
   if (ctx.pty < 0 || tcgetattr(0, saved) < 0) return false;
   struct termios raw = *saved;
   cfmakeraw(&raw);
+  raw.c_oflag |= OPOST; /* the container's side has ONLCR off: this one makes the lines end */
   tcsetattr(0, TCSANOW, &raw);
   copy_size();
   return true;

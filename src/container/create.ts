@@ -16,6 +16,7 @@ import { type LoadedSpec, loadSpec } from "../spec/load.ts";
 import type { Spec } from "../spec/types.ts";
 import { claimContainer } from "./claim.ts";
 import { type Context, isRootless } from "./context.ts";
+import { environment } from "./environment.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { CreateOptions, RunOptions } from "./options.ts";
@@ -55,7 +56,7 @@ export function prepareCreate(
   };
   const creating = { ...record, creator: self() };
   const input = {
-    ...compileInput(context, options, run),
+    ...compileInput(spec, options, run),
     ...{ spec, bundle, rootfs, facts, cgroup, seccomp, mode, consoleSocket: terminal },
     stateDirectory: directory,
     creatingTemplate: stateTemplate(creating),
@@ -102,12 +103,11 @@ type FromOptions = Omit<
   | "stateTemplate"
 >;
 
-function compileInput(context: Context, options: CreateOptions, run: RunOptions | undefined): FromOptions {
-  void context;
+function compileInput(spec: Spec, options: CreateOptions, run: RunOptions | undefined): FromOptions {
   const absolute = (file: string | undefined) => (file === undefined ? undefined : path.resolve(file));
   return {
     id: options.id,
-    environment: environment(),
+    environment: spec.hooks === undefined ? [] : environment(),
     keep: run?.keep ?? false,
     noPivot: options.noPivot,
     noNewKeyring: options.noNewKeyring,
@@ -119,10 +119,6 @@ function compileInput(context: Context, options: CreateOptions, run: RunOptions 
     notifySocket: process.env["NOTIFY_SOCKET"] || undefined,
     listenFds: listenFds(),
   };
-}
-
-export function environment(): string[] {
-  return Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ""}`);
 }
 
 /** Sockets of systemd's socket activation, which count from 3 too (sd_listen_fds(3)). */

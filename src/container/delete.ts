@@ -6,7 +6,6 @@ import { become } from "../init/launch.ts";
 import { removalOps } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
 import type { Context } from "./context.ts";
-import { environment } from "./create.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { DeleteOptions } from "./options.ts";
 import type { ProcessRef } from "./proc.ts";
@@ -43,7 +42,7 @@ export function deleteContainer(context: Context, { id, force }: DeleteOptions):
   const launcher: Op[] = [
     { op: "lock", path: path.join(directory, LOCK_FILE) },
     ...killOps(record, status, directory),
-    ...removalOps(removalInput(root, record, environment()), unmountOps(record)),
+    ...removalOps(removalInput(root, record), unmountOps(record)),
   ];
   return become(
     { launcher, init: [], cleanup: [], cleanupFrom: launcher.length, keepFds: 0 },

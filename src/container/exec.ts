@@ -7,7 +7,6 @@ import { parseJson } from "../spec/json.ts";
 import { parseList } from "../spec/lists.ts";
 import type { Spec } from "../spec/types.ts";
 import type { Context } from "./context.ts";
-import { environment } from "./create.ts";
 import { execCgroups } from "./exec-cgroups.ts";
 import { execProcess } from "./exec-process.ts";
 import { readHostFacts } from "./host-facts.ts";
@@ -46,7 +45,7 @@ export function execContainer(context: Context, options: ExecOptions): never {
     startTime: record.startTime,
     facts,
     seccomp: compileProfile(context, spec.linux?.seccomp),
-    environment: environment(),
+    environment: [],
     noNewKeyring: record.noNewKeyring ?? false,
     detach: options.detach,
     preserveFds: options.preserveFds,

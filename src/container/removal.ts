@@ -3,6 +3,7 @@ import type { CgroupRecord } from "../cgroups/types.ts";
 import type { RemovalInput } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
 import type { Spec } from "../spec/types.ts";
+import { environment } from "./environment.ts";
 import { containerDirectory, loadConfigText, type StateRecord } from "./store.ts";
 
 const NO_CGROUP: CgroupRecord = { version: "none", manager: "disabled", paths: {} };
@@ -20,14 +21,15 @@ function storedSpec(root: string, record: StateRecord): Spec {
   };
 }
 
-export function removalInput(root: string, record: StateRecord, environment: readonly string[]): RemovalInput {
+export function removalInput(root: string, record: StateRecord): RemovalInput {
+  const spec = storedSpec(root, record);
   return {
-    spec: storedSpec(root, record),
+    spec,
     id: record.id,
     bundle: record.bundle,
     stateDirectory: containerDirectory(root, record.id),
     cgroup: { record: record.cgroup ?? NO_CGROUP },
-    environment,
+    environment: spec.hooks === undefined ? [] : environment(),
   };
 }
 

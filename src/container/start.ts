@@ -10,7 +10,6 @@ import { compileHooks } from "../program/compile-hooks.ts";
 import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
 import type { Context } from "./context.ts";
-import { environment } from "./create.ts";
 import { launchOptions } from "./launch-options.ts";
 import { removalInput, unmountOps } from "./removal.ts";
 import { containerStatus } from "./state.ts";
@@ -35,7 +34,7 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
   const fifo = path.join(directory, EXEC_FIFO);
   const launcher: Op[] = [
     { op: "lock", path: path.join(directory, LOCK_FILE) },
-    { op: "release", path: fifo },
+    { op: "release", path: fifo, pid: record.pid, start: record.startTime },
     { op: "unlink", path: fifo, ignore: ["ENOENT"] },
   ];
   const socket = process.env["NOTIFY_SOCKET"];
@@ -45,7 +44,7 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
     launcher.push({ op: "notifyForward", slot: SLOT_NOTIFY, socket, pid: record.pid, background: false });
   }
   const cleanupFrom = launcher.length;
-  const input = removalInput(root, record, environment());
+  const input = removalInput(root, record);
   const hooks = compileHooks(input, "poststart", "running").map((op) => withPid(op, record.pid));
   const cleanup: Op[] =
     hooks.length === 0

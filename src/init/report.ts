@@ -1,8 +1,8 @@
 /** What tsrunc-init appended to the program's file, and what that means to a user. */
 import { TsruncError } from "../errors.ts";
-import { errnoName, errnoText } from "../program/errno.ts";
 import { LISTS, OPS, type Op, type OpName } from "../program/ops.ts";
 import type { ListName, Program } from "../program/program.ts";
+import { errnoName, errnoText } from "../sys/errno.ts";
 
 /** `struct report` of native/init.h. */
 const REPORT_SIZE = 520;

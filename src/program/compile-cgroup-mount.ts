@@ -50,6 +50,9 @@ function bindOf(entry: MountEntry, source: string, dest: string, a: Attributes):
 function unifiedMount(entry: MountEntry, input: CompileInput, facts: CgroupFacts): Op[] {
   const a = attributesOf(entry, input);
   const mount = newInstance(entry, "cgroup2", entry.dest, entry.options.data, a);
+  // Mounted from the initial cgroup namespace it would take this mount's options for the whole host (cgroup_root_flags).
+  const own = hasOwn(namespacesOf(input.spec), "cgroup");
+  if (!own && facts.v2 !== undefined) return [bindOf(entry, facts.v2.mount, entry.dest, a)];
   const source = input.cgroup.record.paths[""] ?? facts.v2?.mount;
   if (source === undefined) return [mount];
   // A user namespace without a cgroup namespace of its own may not mount it; its own cgroup can be bound.

@@ -4,7 +4,15 @@ import type { Device, Spec } from "../spec/types.ts";
 import { compileMounts, mountEntries, sendsTrees } from "./compile-mounts.ts";
 import { hasOwn, type Namespaces } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
-import { MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, parseMountOptions } from "./mount-options.ts";
+import {
+  MOUNT_ATTR_RDONLY,
+  MS_PRIVATE,
+  MS_REC,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
+  parseMountOptions,
+} from "./mount-options.ts";
 import { MOUNT_FLAGS, type Op, PIVOT_MODES } from "./ops.ts";
 
 const S_IFCHR = 0o20000;
@@ -53,7 +61,7 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
     root.push({
       op: "propagation",
       path: "/",
-      flags: propagation ?? MS_SLAVE | MS_REC,
+      flags: firstPropagation(propagation),
       at: "/linux/rootfsPropagation",
     });
   }
@@ -107,6 +115,12 @@ function needsDev(spec: Spec): boolean {
     if (m.destination.replace(/\/+$/, "") !== "/dev") return false;
     return m.type === "bind" || m.type === "rbind" || parseMountOptions(m.options ?? []).bind;
   });
+}
+
+/** As runc. But what is unbindable cannot be cloned, so that comes last, when the root is in place. */
+function firstPropagation(wanted: number | undefined): number {
+  if (wanted === undefined) return MS_SLAVE | MS_REC;
+  return (wanted & MS_UNBINDABLE) !== 0 ? MS_PRIVATE | MS_REC : wanted;
 }
 
 function rootPropagation(spec: Spec): number | undefined {

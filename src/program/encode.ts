@@ -5,7 +5,7 @@
  */
 import * as os from "node:os";
 import { OPS_HASH } from "../generated/ops-hash.ts";
-import { errnoNumber } from "./errno.ts";
+import { errnoNumber } from "../sys/errno.ts";
 import { LISTS, OPS, type Op, type OpName } from "./ops.ts";
 import type { Envelope, Program } from "./program.ts";
 

@@ -7,9 +7,9 @@
 
 import process from "node:process";
 import { type ErrorDetails, TsruncError } from "../errors.ts";
-import { errnoName, errnoNumber } from "../program/errno.ts";
 import type { Arg, Backend, FunctionName } from "./backend.ts";
 import { bunBackend } from "./bun.ts";
+import { errnoName, errnoNumber } from "./errno.ts";
 import { koffiBackend } from "./koffi.ts";
 
 const F_GETFD = 1;
