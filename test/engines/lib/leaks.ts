@@ -1,0 +1,147 @@
+/** What an engine that has been stopped must not have left: everything made by a run bears its mark. */
+import { readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import path from "node:path";
+import { sleep } from "./run.ts";
+import { TAG } from "./workspace.ts";
+
+const CGROUP_ROOT = "/sys/fs/cgroup";
+
+function readOrEmpty(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function linkOrEmpty(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return "";
+  }
+}
+
+function directories(parent: string): readonly string[] {
+  try {
+    return readdirSync(parent, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => path.join(parent, entry.name));
+  } catch {
+    return []; // gone in the meantime
+  }
+}
+
+/** Names in a directory; none when it does not exist. */
+export function names(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function treeOf(root: string): readonly string[] {
+  return directories(root).flatMap((directory) => [directory, ...treeOf(directory)]);
+}
+
+/** All cgroups, in whatever hierarchy, that are or stand below the run's own, parents first. */
+export function cgroupsOfRun(): readonly string[] {
+  return treeOf(CGROUP_ROOT).filter((directory) => directory.includes(TAG));
+}
+
+function isOfRun(pid: string): boolean {
+  const directory = `/proc/${pid}`;
+  const state = /\) (\w)/.exec(readOrEmpty(`${directory}/stat`))?.[1];
+  if (state === undefined || state === "Z" || state === "X") return false;
+  return (
+    readOrEmpty(`${directory}/cgroup`).includes(TAG) ||
+    readOrEmpty(`${directory}/environ`).includes(TAG) ||
+    readOrEmpty(`${directory}/cmdline`).includes(TAG) ||
+    linkOrEmpty(`${directory}/exe`).includes(TAG)
+  );
+}
+
+/** Living processes that bear the run's mark, other than this one and those named. */
+export function processesOfRun(except: ReadonlySet<number> = new Set()): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && !except.has(Number(name)) && isOfRun(name))
+    .map(Number);
+}
+
+/** Pids of all processes whose cgroup is one of the run's: those in containers. */
+export function processesInContainers(): readonly number[] {
+  return processesOfRun().filter((pid) => readOrEmpty(`/proc/${pid}/cgroup`).includes(TAG));
+}
+
+function nameOf(pid: number): string {
+  return `${pid} (${readOrEmpty(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim() || readOrEmpty(`/proc/${pid}/comm`).trim()})`;
+}
+
+function mountsOfRun(): readonly string[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(TAG));
+}
+
+/** Waits until nothing is left of what `look` sees, a moment at most. */
+async function settled(look: () => readonly string[]): Promise<readonly string[]> {
+  let left = look();
+  for (let tries = 0; left.length > 0 && tries < 60; tries++) {
+    await sleep(50);
+    left = look();
+  }
+  return left;
+}
+
+/** Containers the runtime still knows of; a name with `~` cannot be a container's, the runtime's own caches have it. */
+function stateIn(root: string): readonly string[] {
+  return names(root)
+    .filter((name) => !name.includes("~"))
+    .map((name) => `state: ${path.join(root, name)}`);
+}
+
+/** What containers have left while their engine still runs: `stateRoots` are the runtime's, `parents` cgroups of the engine's. */
+export async function leftByContainers(
+  stateRoots: readonly string[],
+  isParent: (cgroup: string) => boolean,
+): Promise<readonly string[]> {
+  return await settled(() => [
+    ...stateRoots.flatMap((root) => stateIn(root)),
+    ...cgroupsOfRun()
+      .filter((cgroup) => !isParent(cgroup))
+      .map((cgroup) => `cgroup: ${cgroup}`),
+    ...processesInContainers().map((pid) => `process: ${nameOf(pid)}`),
+  ]);
+}
+
+/** What is left after an engine has been stopped. */
+export async function leftByEngine(): Promise<readonly string[]> {
+  return await settled(() => [
+    ...processesOfRun().map((pid) => `process: ${nameOf(pid)}`),
+    ...mountsOfRun().map((line) => `mount: ${line}`),
+  ]);
+}
+
+/** Ends what bears the mark, so that the next file starts clean. */
+export function killProcessesOfRun(): void {
+  for (const pid of processesOfRun()) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // gone in the meantime
+    }
+  }
+}
+
+/** Removes the (empty) cgroups that engines make as parents and never take away; returns those that resist. */
+export function removeParentCgroups(): readonly string[] {
+  for (const cgroup of [...cgroupsOfRun()].reverse()) {
+    try {
+      rmdirSync(cgroup);
+    } catch {
+      // reported below
+    }
+  }
+  return cgroupsOfRun();
+}
