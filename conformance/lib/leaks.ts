@@ -75,8 +75,11 @@ function cgroups(): ReadonlySet<string> {
   return new Set([...all].filter(counts));
 }
 
+/** Compiled seccomp filters are kept for the next container: no state of any. */
+const CACHE = "seccomp~cache";
+
 function state(): ReadonlySet<string> {
-  return new Set(readdirSync(stateRoot()));
+  return new Set(readdirSync(stateRoot()).filter((name) => name !== CACHE));
 }
 
 /** Remembers how things are. */
