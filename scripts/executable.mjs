@@ -12,14 +12,10 @@ import { BuildError, findBun, versionDefines } from "./tools.mjs";
 const NO_AUTOLOAD = ["dotenv", "bunfig", "tsconfig", "package-json"].map((file) => `--no-compile-autoload-${file}`);
 
 /**
- * CommonJS starts 1 ms earlier than a module (measured), but knows no import.meta, which yargs asks for its
- * location: it gets the virtual one.
+ * Each verb in a chunk of its own, so that a process loads the bytecode of one: 1.1 ms less than one CommonJS file,
+ * 4 ms less than one module, in which the imports of what is never called run first (measured).
  */
-const COMMON_JS = [
-  "--format=cjs",
-  ...["--define", `import.meta.url="file:///$bunfs/root/tsrunc"`],
-  ...["--define", "import.meta.resolve=undefined"],
-];
+const CHUNKS = ["--format=esm", "--splitting"];
 
 /** Compiling to machine code costs more than it saves in a process of milliseconds: 2 of 14 ms of `plan` (measured). */
 const LATE_JIT = "--compile-jit-policy=100";
@@ -40,7 +36,7 @@ export function compileExecutable({ entry, out, front, init }) {
   const folder = mkdtempSync(join(dirname(out), ".build-"));
   const made = join(folder, basename(out));
   try {
-    const flags = ["--compile", "--minify", "--bytecode", LATE_JIT, ...COMMON_JS, ...NO_AUTOLOAD, ...versionDefines()];
+    const flags = ["--compile", "--minify", "--bytecode", LATE_JIT, ...CHUNKS, ...NO_AUTOLOAD, ...versionDefines()];
     runBun(["build", ...flags, "--external", "koffi", "--outfile", made, entry]);
     if (front !== undefined) injectFront({ executable: made, front, init });
     renameSync(made, out);
