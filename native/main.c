@@ -99,10 +99,12 @@ bool run_list(int list) {
   const char *at = ctx.base + p->lists[list].off;
   int outer = ctx.list;
   ctx.list = list;
-  bool skip = false, ok = true;
+  bool skip = false, ok = true, left = false;
   for (uint32_t i = 0; i < p->lists[list].count && ok; i++) {
     const struct op_head *head = (const struct op_head *)at;
     at += op_layouts[head->opcode].size;
+    /* What could not be taken away stays known to `delete`, which goes by the state directory. */
+    if (left && head->opcode == OP_REMOVE_DIR) continue;
     if (skip) {
       skip = false;
       continue;
@@ -112,8 +114,11 @@ bool run_list(int list) {
     ctx.failure.list = (uint32_t)list;
     int rc = run_op(head);
     if (rc == 0) skip = head->flags & HEAD_OR_ELSE;
-    else if (list == LIST_CLEANUP || (head->flags & HEAD_QUIET)) continue;
-    else if (!(head->flags & HEAD_OR_ELSE)) ok = false;
+    else if (head->flags & (HEAD_QUIET | HEAD_OR_ELSE)) continue;
+    else if (list == LIST_CLEANUP) {
+      left = true;
+      warn_or_report(REPORT_WARNING, &ctx.failure);
+    } else ok = false;
   }
   ctx.list = outer;
   return ok;
