@@ -83,7 +83,10 @@ static void note_time(const struct op_head *head, uint64_t start) {
 static int run_op(const struct op_head *head) {
   const struct program *p = (const struct program *)ctx.base;
   if (p->fault_errno && p->fault_list == (uint32_t)ctx.list && p->fault_index == head->index) {
-    if (p->fault_errno == FAULT_KILL) kill(getpid(), SIGKILL);
+    if (p->fault_errno == FAULT_KILL) {
+      kill(getpid(), SIGKILL);
+      __builtin_trap(); /* the first process of a pid namespace is deaf to its own SIGKILL, but not to this */
+    }
     return fail_errno(0, (int)p->fault_errno, "injected");
   }
   const handler *handlers = ctx.list == LIST_INIT ? init_handlers : launcher_handlers;

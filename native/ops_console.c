@@ -1,7 +1,6 @@
 /* The terminal of the container (CVE-2025-52565: everything is proven before it is used, and used by fd). */
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -45,24 +44,10 @@ static int bind_console(int peer) {
   return 0;
 }
 
-/* The master with the name of the terminal, as console sockets are spoken to by every runtime. */
-static int send_master(int sock, int master) {
-  char text[] = "/dev/ptmx";
-  struct iovec iov = { text, sizeof text - 1 };
-  union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } control;
-  memset(&control, 0, sizeof control);
-  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
-  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(c), &master, sizeof master);
-  return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -1 : 0;
-}
-
+/* The master comes with the name of the terminal, as console sockets are spoken to by every runtime. */
 static int hand_over(const struct op_console *op, int master) {
   if (op->socket >= 0) {
-    int rc = send_master(slot_fd(op->socket), master);
+    int rc = send_fd(slot_fd(op->socket), "/dev/ptmx", 9, master);
     if (rc == 0) set_slot(op->socket, -1);
     return rc;
   }

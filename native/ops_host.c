@@ -135,17 +135,8 @@ int do_connect(const struct op_connect *op) {
 
 /* As runc's --pidfd-socket: the pid's fd as SCM_RIGHTS beside a short text. */
 int do_send_pidfd(const struct op_send_pidfd *op) {
-  static char text[] = "pidfd";
-  struct iovec iov = { text, sizeof text - 1 };
-  union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } control;
-  memset(&control, 0, sizeof control);
-  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
-  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(c), &ctx.pidfd, sizeof(int));
-  return sendmsg(slot_fd(op->slot), &msg, MSG_NOSIGNAL) < 0 ? fail(STEP_SEND_PIDFD_SENDMSG, NULL) : set_slot(op->slot, -1);
+  if (send_fd(slot_fd(op->slot), "pidfd", 5, ctx.pidfd) < 0) return fail(STEP_SEND_PIDFD_SENDMSG, NULL);
+  return set_slot(op->slot, -1);
 }
 
 int do_open_ns(const struct op_open_ns *op) {

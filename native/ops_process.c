@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -314,16 +313,7 @@ int do_seccomp_listener(const struct op_seccomp_listener *op) {
   }
   size_t len;
   char *text = expand(op->state, &len);
-  struct iovec iov = { text, len };
-  union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } control;
-  memset(&control, 0, sizeof control);
-  struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
-  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(c), &listener, sizeof(int));
-  ssize_t sent = sendmsg(slot_fd(op->slot), &msg, MSG_NOSIGNAL);
+  int sent = send_fd(slot_fd(op->slot), text, len, listener);
   int error = errno;
   close(listener);
   set_slot(op->slot, -1);

@@ -162,8 +162,9 @@ int wait_pidfd(int pidfd, int64_t ms) {
   }
 }
 
-int send_message(int sock, const struct message *m, int fd) {
-  struct iovec iov = { (void *)m, sizeof *m };
+/* `fd` -1: the data alone. */
+int send_fd(int sock, const void *data, size_t len, int fd) {
+  struct iovec iov = { (void *)(uintptr_t)data, len };
   union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } control;
   struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
   if (fd >= 0) {
@@ -181,6 +182,8 @@ int send_message(int sock, const struct message *m, int fd) {
   while (n < 0 && errno == EINTR);
   return n < 0 ? -1 : 0;
 }
+
+int send_message(int sock, const struct message *m, int fd) { return send_fd(sock, m, sizeof *m, fd); }
 
 ssize_t receive_message(int sock, struct message *m, int *fd) {
   struct iovec iov = { m, sizeof *m };
