@@ -194,6 +194,25 @@ static bool is_waiting_init(pid_t pid, uint64_t expected) {
 }
 
 /*
+ * Init closes its end by exec, but by being killed before that too. The name in stat is init's until exec, also of a
+ * zombie; a process on its way out has PF_EXITING (field 9, include/linux/sched.h) before it closes its files.
+ */
+static bool died_as_init(pid_t pid) {
+  char path[32] = "/proc/", buf[1024];
+  int n = 6 + put_number(path + 6, (uint64_t)pid);
+  memcpy(path + n, "/stat", 6);
+  if (read_file(AT_FDCWD, path, buf, sizeof buf) < 0) return false; /* gone: whatever it was */
+  char *at = strchr(buf, '(');
+  if (!at || strncmp(at, "(tsrunc-init) ", 14)) return false;
+  at += 14;
+  if (*at == 'Z' || *at == 'X') return true;
+  for (int field = 3; field < 9 && at; field++) at = strchr(at + 1, ' ');
+  uint64_t flags = 0;
+  for (at = at ? at + 1 : buf + strlen(buf); *at >= '0' && *at <= '9'; at++) flags = flags * 10 + (uint64_t)(*at - '0');
+  return flags & 4;
+}
+
+/*
  * Init is blocked opening the FIFO for writing. It counts as a writer while it is, so an open that does not
  * wait tells at once whether it is there: EAGAIN from read, or end of file. It then says one byte and becomes
  * the user's program, which closes the FIFO, or says why it could not.
@@ -229,7 +248,7 @@ int do_release(const struct op_release *op) {
     }
   }
   close(fd);
-  if (got < sizeof r) return 0;
+  if (got < sizeof r) return died_as_init((pid_t)op->pid) ? fail_errno(STEP_RELEASE_DIED, 0, NULL) : 0;
   ctx.failure = r;
   return -1;
 }
@@ -238,7 +257,8 @@ int do_post(const struct op_post *op) {
   struct message m = { .type = MESSAGE_TOKEN, .token = (uint32_t)op->token };
   if (send_message(ctx.sync, &m, -1) == 0) return 0;
   if (ctx.list == LIST_INIT) _exit(1);
-  /* Init may have said why before it went. */
+  /* Init may have said why before it went. The steps of await are those of post. */
+  _Static_assert(STEP_POST_DIED == (int)STEP_AWAIT_DIED, "a failed post is told as an await");
   struct op_await await = { .token = op->token };
   return do_await(&await);
 }
@@ -259,7 +279,7 @@ int do_await(const struct op_await *op) {
     int fd;
     ssize_t n = receive_message(ctx.sync, &m, &fd);
     if (n <= 0 && ctx.list == LIST_INIT) _exit(1); /* the launcher is gone: so is the container */
-    if (n <= 0 && op->token == 0) return 0;        /* awaited: init closed its end by exec */
+    if (n <= 0 && op->token == 0) return died_as_init(ctx.pid) ? child_died(STEP_AWAIT_DIED) : 0; /* closed by exec */
     if (n <= 0) return n < 0 && errno != ECONNRESET ? fail(STEP_AWAIT_RECEIVE, NULL) : child_died(STEP_AWAIT_DIED);
     if (m.type == MESSAGE_TOKEN && m.token == op->token) return 0;
     if (m.type == MESSAGE_FD) ctx.pty = fd;
@@ -298,10 +318,13 @@ int do_rlimit(const struct op_rlimit *op) {
 int do_seccomp_listener(const struct op_seccomp_listener *op) {
   struct message m;
   for (;;) {
-    ssize_t n = receive_message(ctx.sync, &m, NULL);
+    int fd;
+    ssize_t n = receive_message(ctx.sync, &m, &fd);
     if (n <= 0) return child_died(STEP_SECCOMP_LISTENER_DIED);
-    if (m.type == MESSAGE_FD) break;
-    if (m.type == MESSAGE_FAILURE) {
+    if (m.type == MESSAGE_FD && fd < 0) break;
+    if (m.type == MESSAGE_FD) ctx.pty = fd; /* the terminal comes on the same way */
+    else if (m.type == MESSAGE_WARNING) warn_or_report(REPORT_WARNING, &m.report);
+    else if (m.type == MESSAGE_FAILURE) {
       ctx.failure = m.report;
       return -1;
     }

@@ -77,12 +77,10 @@ function messageOf(op: OpName, step: string, what: string | null, report: Report
   const { errno, detail, aux } = report;
   if (op === "lookup" || op === "exec") return execMessage(what ?? "", step, report);
   if (op === "spawn") return spawnMessage(step, what ?? "program", report);
-  if (op === "await" || op === "seccompListener") {
-    if (step === "died") {
-      return aux === 0
-        ? "the container's init process ended too early"
-        : `the container's init process was killed by signal ${aux}`;
-    }
+  if (step === "died") {
+    return aux === 0
+      ? "the container's init process ended too early"
+      : `the container's init process was killed by signal ${aux}`;
   }
   if (op === "release") return "cannot start a container that is not in the created state";
   if (op === "chdir" && step === "outside") return `cwd \`${detail}\` is not inside the container's root`;

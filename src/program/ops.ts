@@ -79,7 +79,7 @@ export const OPS = {
     steps: ["open", "gone", "send", "wait"],
   },
   /** Opens the FIFO that init waits on and reads what init says until it is the user's program. */
-  release: { on: "L", args: { path: "str", pid: "u64", start: "u64" }, steps: ["open", "gone", "read"] },
+  release: { on: "L", args: { path: "str", pid: "u64", start: "u64" }, steps: ["open", "gone", "read", "died"] },
   /** Signals wait for `supervise` from here on, so that none is lost between exec and the relay. */
   blockSignals: { on: "L", args: {}, steps: ["sigprocmask"] },
   /** Relays signals and the terminal until the container's process ends; its status becomes the program's. */
@@ -91,7 +91,7 @@ export const OPS = {
     args: { path: "str", argv: "texts", env: "strs", input: "text", timeoutMs: "u64", warn: "bool" },
     steps: ["pipe", "exec", "wait", "timeout", "status"],
   },
-  post: { on: "B", args: { token: "u64" }, steps: ["send"] },
+  post: { on: "B", args: { token: "u64" }, steps: ["send", "died"] },
   await: { on: "B", args: { token: "u64" }, steps: ["receive", "died"] },
   // ---- init: identity and namespaces ----
   setns: { on: "I", args: { slot: "slot", flags: "u64" }, steps: ["setns"] },
