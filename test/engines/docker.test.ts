@@ -1,5 +1,6 @@
 /** Docker: dockerd, its containerd and its client, with the runtime as the default one. */
 import { expect, test } from "bun:test";
+import { buildScenario } from "./lib/build.ts";
 import { startDocker } from "./lib/docker.ts";
 import { background, inspect, must, useEngine } from "./lib/engine.ts";
 import { lifeScenarios } from "./lib/life.ts";
@@ -13,6 +14,8 @@ const engine = useEngine(startDocker);
 lifeScenarios(engine);
 optionScenarios(engine);
 limitScenarios(engine);
+buildScenario(engine, "docker build", ["build", "--network", "none"], { DOCKER_BUILDKIT: "0" });
+buildScenario(engine, "docker build with BuildKit", ["build", "--network", "none"], { DOCKER_BUILDKIT: "1" });
 
 test("info names the runtime as the default one, and Docker understands its version", async () => {
   const info = JSON.parse(await must(engine(), ["info", "--format", "{{json .}}"]));

@@ -39,7 +39,7 @@ export async function startDocker(): Promise<Engine> {
         name.startsWith("runtime-") ? [room.outside(`/run/docker/${name}/moby`)] : [],
       ),
     ],
-    isParentCgroup: (cgroup) => cgroup.endsWith(`/${TAG}`),
+    isParentCgroup: (cgroup) => new RegExp(`/${TAG}(/buildkit)?$`).test(cgroup),
     removeAll: async () => {
       const ids = (await must(engine, ["ps", "-aq"])).split("\n").filter((id) => id !== "");
       if (ids.length > 0) await must(engine, ["rm", "-f", "-v", ...ids]);

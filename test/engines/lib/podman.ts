@@ -7,25 +7,33 @@ import { openRoom, type Room } from "./room.ts";
 import { ok } from "./run.ts";
 import { runtimePath, subdirectory, TAG } from "./workspace.ts";
 
-// podman's own default for open files is more than a user, or root without CAP_SYS_RESOURCE, may ask for.
-const CONFIGURATION = `[engine]
+/** What the README tells to write into containers.conf, and what these tests need besides. */
+function configuration(): string {
+  const name = path.basename(runtimePath());
+  // podman's own default for open files is more than a user, or root without CAP_SYS_RESOURCE, may ask for.
+  return `[engine]
+runtime = "${name}"
+runtime_supports_json = ["crun", "runc", "tsrunc"]
+runtime_supports_nocgroups = ["crun", "tsrunc"]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
 lock_type = "file"
 stop_timeout = 1
+[engine.runtimes]
+${name} = ["${runtimePath()}"]
 [containers]
 default_ulimits = ["nofile=1024:4096", "nproc=2048:4096"]
 `;
+}
 
 function environment(directory: string): NodeJS.ProcessEnv {
-  const configuration = path.join(directory, "containers.conf");
-  writeFileSync(configuration, CONFIGURATION);
-  return { ...process.env, CONTAINERS_CONF: configuration, ENGINE_TEST: TAG };
+  const file = path.join(directory, "containers.conf");
+  writeFileSync(file, configuration());
+  return { ...process.env, CONTAINERS_CONF: file, ENGINE_TEST: TAG };
 }
 
 function podmanFlags(directory: string): readonly string[] {
-  return [
-    ...["--root", path.join(directory, "root"), "--runroot", "/run/podman/run", "--tmpdir", "/run/podman/tmp"],
-    ...["--cgroup-manager", "cgroupfs", "--events-backend", "file", "--runtime", runtimePath()],
-  ];
+  return ["--root", path.join(directory, "root"), "--runroot", "/run/podman/run", "--tmpdir", "/run/podman/tmp"];
 }
 
 /** The runtime's own default: podman does not name a directory for its state. */
@@ -33,8 +41,9 @@ function defaultRoots(room: Room, above: string): readonly string[] {
   return ["tsrunc", "runc", "crun"].map((name) => room.outside(`${above}/${name}`));
 }
 
+/** conmon's cgroups and those of pods are podman's; not all of them are removed by it. */
 function isParentCgroup(cgroup: string): boolean {
-  return new RegExp(`/${TAG}(/conmon)?$`).test(cgroup);
+  return new RegExp(`/${TAG}(/[0-9a-f]{64})?(/conmon)?$`).test(cgroup);
 }
 
 async function removeAllOf(engine: Engine): Promise<void> {
@@ -58,6 +67,26 @@ export async function startPodman(): Promise<Engine> {
     stop: async () => {},
   };
   await must(engine, ["load", "-i", await makeImage()]);
+  return engine;
+}
+
+/** buildah as root. Its working containers are no containers of the runtime: those live as long as one `run`. */
+export async function startBuildah(): Promise<Engine> {
+  const room = await openRoom();
+  const directory = subdirectory("buildah");
+  const engine: Engine = {
+    name: "buildah",
+    room,
+    client: room.inside(["buildah", "--root", path.join(directory, "root"), "--runroot", "/run/buildah"]),
+    env: { ...environment(directory), TMPDIR: subdirectory("buildah/tmp") },
+    runFlags: [],
+    cgroups: true,
+    stateRoots: () => defaultRoots(room, "/run"),
+    isParentCgroup,
+    removeAll: async () => void (await must(engine, ["rm", "-a"])),
+    stop: async () => {},
+  };
+  await must(engine, ["pull", `docker-archive:${await makeImage()}`]);
   return engine;
 }
 
@@ -89,11 +118,10 @@ export async function startRootlessPodman(): Promise<Engine> {
   const env = { ...environment(directory), HOME: home, USER: USER.name, XDG_RUNTIME_DIR: runtimeDirectory };
   await ok(room.inside(["install", "-d", "-m", "700", "-o", USER.name, "-g", USER.name, runtimeDirectory]));
   const as = ["setpriv", `--reuid=${USER.uid}`, `--regid=${USER.uid}`, "--clear-groups", "--inh-caps=-all"];
-  const flags = ["--cgroup-manager", "cgroupfs", "--events-backend", "file", "--runtime", runtimePath()];
   const engine: Engine = {
     name: "podman (rootless)",
     room,
-    client: room.inside([...as, "podman", ...flags]),
+    client: room.inside([...as, "podman"]),
     env,
     runFlags: ["--network", "none", "--env", `ENGINE_TEST=${TAG}`],
     cgroups: false,
