@@ -124,6 +124,7 @@ function contextOf(host: HostInfo, globals: Flags, log: Log): Context {
     root: root === undefined ? defaultRoot(process.env) : resolveRoot(root),
     rootGiven: root !== undefined,
     log,
+    perform: async (program, options) => (await import("../init/launch.ts")).become(program, options),
     logFormat: log.format,
     debug: globals.bool("debug"),
     cgroupManager: globals.bool("systemd-cgroup") ? "systemd" : manager,

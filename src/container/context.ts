@@ -5,6 +5,7 @@ import * as path from "node:path";
 import process from "node:process";
 import type { CgroupManager } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
+import type { Perform } from "../init/launch.ts";
 
 export interface Logger {
   warn(message: string): void;
@@ -12,6 +13,8 @@ export interface Logger {
 }
 
 export interface Context {
+  /** How programs are executed. @returns the exit status, if it returns. */
+  readonly perform: Perform;
   /** Absolute path of the directory that holds the state of containers. It may not exist yet. */
   readonly root: string;
   /** Whether the caller named {@link root}. A named root that does not exist is an error for reading verbs. */

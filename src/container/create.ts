@@ -5,7 +5,7 @@ import process from "node:process";
 import { planCgroup } from "../cgroups/plan.ts";
 import type { CgroupPlan } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
-import { become, type LaunchOptions } from "../init/launch.ts";
+import type { LaunchOptions } from "../init/launch.ts";
 import { labelsOf } from "../init/report.ts";
 import { compileCreate } from "../program/compile.ts";
 import { hostRootId, namespacesOf } from "../program/compile-namespaces.ts";
@@ -219,28 +219,28 @@ function newRecord(id: string, spec: Spec, bundle: string, rootfs: string, cgrou
   };
 }
 
-function launch(context: Context, prepared: Prepared, options: LaunchOptions): never {
+async function launch(context: Context, prepared: Prepared, options: LaunchOptions): Promise<number> {
   for (const warning of prepared.warnings) context.log.warn(warning);
   const { directory, record, loaded } = prepared;
   claimContainer({ root: path.dirname(directory), record, config: loaded.text });
   try {
     // Hooks run in the bundle's directory, as they do under runc.
-    process.chdir(prepared.bundle);
-    return become(prepared.program, options);
+    return await context.perform(prepared.program, { ...options, cwd: prepared.bundle });
   } catch (error) {
-    fs.rmSync(directory, { recursive: true, force: true });
+    // A program that was executed has taken its own things away, and what could not be is still to be deleted.
+    if (!(error instanceof TsruncError && error.code === "op")) fs.rmSync(directory, { recursive: true, force: true });
     throw error;
   }
 }
 
 /** @throws TsruncError `config`, `usage`, `exists`, `unsupported`, `io`; what fails later is told by the reporter */
-export function createContainer(context: Context, options: CreateOptions): never {
+export function createContainer(context: Context, options: CreateOptions): Promise<number> {
   refuseExisting(context, options.id);
   const prepared = prepareCreate(context, options, "create");
   return launch(context, prepared, launchOptions(context, prepared.directory));
 }
 
-export function runContainer(context: Context, options: RunOptions): never {
+export function runContainer(context: Context, options: RunOptions): Promise<number> {
   refuseExisting(context, options.id);
   const prepared = prepareCreate(context, options, options.detach ? "run-detached" : "run", options);
   return launch(context, prepared, launchOptions(context, prepared.directory));

@@ -2,7 +2,6 @@
 import * as path from "node:path";
 import { freezePlan } from "../cgroups/freeze.ts";
 import { TsruncError } from "../errors.ts";
-import { become } from "../init/launch.ts";
 import { removalOps } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
 import type { Context } from "./context.ts";
@@ -19,15 +18,17 @@ import {
   recordIn,
   removeContainer,
   type StateRecord,
+  sweepRoot,
 } from "./store.ts";
 
 const SIGKILL = 9;
 const KILL_WAIT_MS = 10_000;
 
 /** @returns the exit status where nothing had to be executed. @throws TsruncError `not-found`, `state` */
-export function deleteContainer(context: Context, { id, force }: DeleteOptions): number {
+export function deleteContainer(context: Context, { id, force }: DeleteOptions): number | Promise<number> {
   const root = path.resolve(context.root);
   const directory = containerDirectory(root, id);
+  if (force) sweepRoot(root);
   if (force && recordIn(directory, id) === undefined) {
     removeContainer(root, id); // nothing there, or the rest of a create that died before it wrote its state
     return 0;
@@ -44,7 +45,7 @@ export function deleteContainer(context: Context, { id, force }: DeleteOptions):
     ...killOps(record, status, directory),
     ...removalOps(removalInput(root, record), unmountOps(record)),
   ];
-  return become(
+  return context.perform(
     { launcher, init: [], cleanup: [], cleanupFrom: launcher.length, keepFds: 0 },
     launchOptions(context, directory),
   );

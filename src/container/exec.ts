@@ -1,7 +1,6 @@
 /** exec: a further process in a container. */
 import * as path from "node:path";
 import { TsruncError } from "../errors.ts";
-import { become } from "../init/launch.ts";
 import { compileExec } from "../program/compile-exec.ts";
 import { parseJson } from "../spec/json.ts";
 import { parseList } from "../spec/lists.ts";
@@ -20,7 +19,7 @@ import { CONFIG_FILE, containerDirectory, loadConfigText, loadState, type StateR
 const EXEC_FAILED = 255;
 
 /** @throws TsruncError `not-found`, `state`, `config`, `usage`, `unsupported` */
-export function execContainer(context: Context, options: ExecOptions): never {
+export function execContainer(context: Context, options: ExecOptions): number | Promise<number> {
   const root = path.resolve(context.root);
   const record = loadState(root, options.id);
   checkStatus(root, record, options);
@@ -54,7 +53,7 @@ export function execContainer(context: Context, options: ExecOptions): never {
     pidfdSocket: absolute(options.pidfdSocket),
     affinity: { initial: list(affinity?.initial), final: list(affinity?.final) },
   });
-  return become(program, launchOptions(context, directory, EXEC_FAILED));
+  return context.perform(program, launchOptions(context, directory, EXEC_FAILED));
 }
 
 function checkStatus(root: string, record: StateRecord, { id, ignorePaused }: ExecOptions): void {

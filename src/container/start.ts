@@ -3,7 +3,6 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import process from "node:process";
 import { TsruncError } from "../errors.ts";
-import { become } from "../init/launch.ts";
 import { SLOT_NOTIFY } from "../program/compile.ts";
 import { removalOps } from "../program/compile-delete.ts";
 import { compileHooks } from "../program/compile-hooks.ts";
@@ -18,7 +17,7 @@ import { containerDirectory, EXEC_FIFO, LOCK_FILE, loadState, type StateRecord }
 const SIGKILL = 9;
 
 /** @throws TsruncError `not-found`, `state` */
-export function startContainer(context: Context, id: string): never {
+export function startContainer(context: Context, id: string): number | Promise<number> {
   const root = path.resolve(context.root);
   const record = loadState(root, id);
   const status = containerStatus(root, record);
@@ -27,7 +26,7 @@ export function startContainer(context: Context, id: string): never {
   }
   const directory = containerDirectory(root, id);
   const options = { ...launchOptions(context, directory), initLabels: record.tail };
-  return become(startProgram(root, record, directory), options);
+  return context.perform(startProgram(root, record, directory), options);
 }
 
 function startProgram(root: string, record: StateRecord, directory: string): Program {

@@ -12,6 +12,8 @@ import { type Label, type Labels, labelsOf } from "./report.ts";
 export interface LaunchOptions extends InitSource {
   /** Where the program's file is put for the moment until tsrunc-init has opened it; ours alone. */
   readonly directory: string;
+  /** Working directory, for hooks; absent: as it is. */
+  readonly cwd?: string;
   /** argv of the process that formats failures; the number of the program's descriptor is appended. */
   readonly reporter: readonly string[];
   /** For the reporter's log. */
@@ -25,6 +27,9 @@ export interface LaunchOptions extends InitSource {
   readonly timings?: boolean;
   readonly fault?: Fault | undefined;
 }
+
+/** Executes a program: {@link become} for the command line, a child process for the library. */
+export type Perform = (program: Program, options: LaunchOptions) => number | Promise<number>;
 
 /** What the reporter needs to know; it travels inside the program's file. */
 export interface ReportContext {
@@ -61,6 +66,7 @@ export function writeProgram(program: Program, options: LaunchOptions): string {
  * waiting. Failures come back to `reporter`.
  */
 export function become(program: Program, options: LaunchOptions): never {
+  if (options.cwd !== undefined) process.chdir(options.cwd);
   const file = writeProgram(program, options);
   // The engine marks all descriptors it inherits close-on-exec; those to be kept are opened up again.
   for (let fd = 3; fd < 3 + program.keepFds; fd++) keepOpen(fd);
