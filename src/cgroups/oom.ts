@@ -1,15 +1,30 @@
 import { HOST, type HostFiles } from "./host.ts";
 import type { CgroupRecord } from "./types.ts";
 
-/** How often the OOM killer struck in the container's cgroup; undefined where the kernel does not tell. */
-export function oomCount(record: CgroupRecord, host: HostFiles = HOST): number | undefined {
-  const file = oomFile(record);
-  const text = file && host.read(file);
-  const found = text ? /^oom_kill (\d+)$/m.exec(text)?.[1] : undefined;
-  return found === undefined ? undefined : Number(found);
+/** What the kernel tells about memory that ran out in a cgroup and those below it. */
+export interface OomState {
+  /**
+   * Processes that the OOM killer has ended: `oom_kill` of memory.events, on v1 of memory.oom_control (Linux 4.13).
+   * Undefined where the kernel does not tell, and when the cgroup is gone.
+   */
+  readonly kills: number | undefined;
+  /** v1 with the OOM killer disabled: processes are halted until there is memory. */
+  readonly underOom: boolean;
 }
 
-/** The file that {@link oomCount} reads; on v2 it can be watched with inotify(7) or poll(2) POLLPRI. */
+export function oomState(record: CgroupRecord, host: HostFiles = HOST): OomState {
+  const file = oomFile(record);
+  const text = (file && host.read(file)) ?? "";
+  const kills = /^oom_kill (\d+)$/m.exec(text)?.[1];
+  return { kills: kills === undefined ? undefined : Number(kills), underOom: /^under_oom 1$/m.test(text) };
+}
+
+/** How often the OOM killer struck; undefined where the kernel does not tell. */
+export function oomCount(record: CgroupRecord, host: HostFiles = HOST): number | undefined {
+  return oomState(record, host).kills;
+}
+
+/** The file that {@link oomState} reads. */
 export function oomFile({ version, paths }: CgroupRecord): string | undefined {
   if (version === "v2") return paths[""] === undefined ? undefined : `${paths[""]}/memory.events`;
   return paths.memory === undefined ? undefined : `${paths.memory}/memory.oom_control`;
