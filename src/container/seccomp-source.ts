@@ -1,0 +1,57 @@
+/** Where the seccomp verbs find what they look into. */
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import process from "node:process";
+import { TsruncError } from "../errors.ts";
+import { nativeArch } from "../seccomp/arches.ts";
+import { errnoOf, errnoText } from "../spec/files.ts";
+import { parseJson } from "../spec/json.ts";
+import { parseSpec } from "../spec/load.ts";
+import type { Seccomp, SeccompArch } from "../spec/types.ts";
+
+/** This machine's architecture. @throws TsruncError `unsupported` */
+export function hostArch(): SeccompArch {
+  const arch = nativeArch(process.arch, os.endianness());
+  if (arch !== undefined) return arch;
+  throw new TsruncError("unsupported", `no seccomp profiles on \`${process.arch}\``);
+}
+
+/**
+ * The profile of a bundle, of a config.json, or a file with a profile as in `linux.seccomp`; a file that is no JSON is
+ * taken for a raw filter.
+ *
+ * @throws TsruncError `io`, `config` (wrong, or no profile in it)
+ */
+export function readSeccompSource(source: string): Seccomp | Uint8Array {
+  const [file, bytes] = readSource(source);
+  // White space, then the brace of an object; the first word of a filter is an instruction's code, never 0x..7b.
+  if (!/^\s*\{/.test(bytes.toString("latin1", 0, 64))) return bytes;
+  const document = parseJson(bytes.toString("utf8"), file) as Readonly<Record<string, unknown>>;
+  const seccomp =
+    "defaultAction" in document ? document : (document as { linux?: { seccomp?: unknown } }).linux?.seccomp;
+  if (seccomp === undefined || seccomp === null) {
+    throw new TsruncError("config", `\`${file}\` has no seccomp profile`, { at: "/linux/seccomp" });
+  }
+  // Checked as a part of the smallest config, so that pointers are the same and nothing else of the bundle matters.
+  const { spec } = parseSpec(JSON.stringify({ ociVersion: "1.3.0", root: { path: "." }, linux: { seccomp } }), file);
+  return spec.linux?.seccomp as Seccomp;
+}
+
+/** @throws TsruncError `usage` for a raw filter, which says nothing about rules */
+export function readSeccompProfile(source: string): Seccomp {
+  const found = readSeccompSource(source);
+  if (found instanceof Uint8Array) throw new TsruncError("usage", `\`${source}\` is no profile: expected JSON`);
+  return found;
+}
+
+function readSource(source: string): [file: string, bytes: Buffer] {
+  const file = fs.statSync(source, { throwIfNoEntry: false })?.isDirectory()
+    ? path.join(source, "config.json")
+    : source;
+  try {
+    return [file, fs.readFileSync(file)];
+  } catch (error) {
+    throw new TsruncError("io", `read \`${file}\`: ${errnoText(error)}`, { errno: errnoOf(error), cause: error });
+  }
+}
