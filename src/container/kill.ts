@@ -1,37 +1,51 @@
 /** kill (runtime.md, "Kill"). */
 import * as path from "node:path";
+import { freezePlan } from "../cgroups/freeze.ts";
+import { signalAll } from "../cgroups/kill.ts";
 import { listPids } from "../cgroups/pids.ts";
+import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
-import { become } from "../init/launch.ts";
 import type { Op } from "../program/ops.ts";
 import type { Spec } from "../spec/types.ts";
 import type { Context } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { KillOptions } from "./options.ts";
-import { readProcess } from "./proc.ts";
 import { signalNumber } from "./signals.ts";
-import { containerStatus } from "./state.ts";
+import { containerStatus, type Status } from "./state.ts";
 import { containerDirectory, loadConfigText, loadState, type StateRecord } from "./store.ts";
 
 const SIGKILL = 9;
 
-/** @throws TsruncError `not-found`, `usage` (signal), `state` (not running) */
-export function killContainer(context: Context, { id, signal, all }: KillOptions): number {
+/**
+ * Signals the container's first process; with `all`, and for SIGKILL where it shares a pid namespace, all processes
+ * of its cgroup, also when the first one is gone.
+ *
+ * @throws TsruncError `not-found`, `usage` (signal), `state` (not running)
+ */
+export function killContainer(context: Context, { id, signal, all }: KillOptions): number | Promise<number> {
   const root = path.resolve(context.root);
   const record = loadState(root, id);
   const number = signalNumber(signal);
   const status = containerStatus(root, record);
   const running = status === "created" || status === "running" || status === "paused";
-  const whole = all || (number === SIGKILL && sharesPids(root, id));
-  const rest = whole && record.cgroup !== undefined ? listPids(record.cgroup, { recursive: true }) : [];
-  // With --all runc signals what is left in the cgroup, also after init is gone, and is content with nothing.
-  if (!running && !all && rest.length === 0)
+  const whole = all || (number === SIGKILL && sharesPids(root, id)) ? cgroupOf(record) : undefined;
+  const rest = whole === undefined ? [] : listPids(whole, { recursive: true });
+  if (whole !== undefined && rest.length > 0) {
+    signalAll(whole, number);
+    // It may have been moved to a cgroup of somebody else's.
+    if (!running || rest.includes(record.pid)) return 0;
+  }
+  if (!running) {
+    if (all) return 0; // as runc: nobody is left to be signalled
     throw new TsruncError("state", `container not running: \`${id}\` is ${status}`);
-  const launcher: Op[] = rest.filter((pid) => pid !== record.pid).flatMap((pid) => signalOps(pid, number));
-  if (running) launcher.push(initSignal(record, number));
-  if (launcher.length === 0) return 0;
+  }
+  const launcher = [initSignal(record, number), ...thawOps(record, status, number)];
   const program = { launcher, init: [], cleanup: [], cleanupFrom: launcher.length, keepFds: 0 };
-  return become(program, launchOptions(context, containerDirectory(root, id)));
+  return context.perform(program, launchOptions(context, containerDirectory(root, id)));
+}
+
+function cgroupOf({ cgroup }: StateRecord): CgroupRecord | undefined {
+  return cgroup !== undefined && Object.keys(cgroup.paths).length > 0 ? cgroup : undefined;
 }
 
 function initSignal(record: StateRecord, signal: number): Op {
@@ -46,10 +60,10 @@ function initSignal(record: StateRecord, signal: number): Op {
   };
 }
 
-function signalOps(pid: number, signal: number): Op[] {
-  const found = readProcess(pid);
-  if (found === undefined) return [];
-  return [{ op: "signal", pid, start: found.startTime, signal, waitMs: 0, ignore: ["ESRCH"] }];
+/** On v1 a frozen process does not die of SIGKILL until it is thawed; on v2 it does. */
+function thawOps({ cgroup }: StateRecord, status: Status, signal: number): readonly Op[] {
+  if (signal !== SIGKILL || status !== "paused" || cgroup === undefined || cgroup.version === "v2") return [];
+  return freezePlan(cgroup, "thawed");
 }
 
 /** Without a pid namespace of its own the end of init does not end the others. */

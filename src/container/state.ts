@@ -26,8 +26,9 @@ export interface OciState {
 export function containerStatus(root: string, record: StateRecord): Status {
   if (record.creator !== undefined && isAlive(record.creator)) return "creating";
   if (!isAlive(record)) return "stopped";
-  if (fs.existsSync(path.join(containerDirectory(root, record.id), EXEC_FIFO))) return "created";
-  return record.cgroup !== undefined && isFrozen(record.cgroup) ? "paused" : "running";
+  // Also before start: what is paused cannot be started.
+  if (record.cgroup !== undefined && isFrozen(record.cgroup)) return "paused";
+  return fs.existsSync(path.join(containerDirectory(root, record.id), EXEC_FIFO)) ? "created" : "running";
 }
 
 export function ociState(record: StateRecord, status: Status): OciState {

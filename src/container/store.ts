@@ -192,9 +192,10 @@ export function refuseForeign(directory: string): void {
 /** Removes what creates that were killed between two steps have left in the root directory. */
 export function sweepRoot(root: string): void {
   for (const name of entriesOf(root) ?? []) {
-    if (!name.startsWith(TEMPORARY)) continue;
-    const pid = Number.parseInt(name.slice(TEMPORARY.length), 10);
-    if (!fs.existsSync(`/proc/${pid}`)) fs.rmSync(path.join(root, name), { recursive: true, force: true });
+    // The name in full, as mkdtemp(3) made it: what is somebody else's in a root that was misnamed stays.
+    const pid = /^~(\d+)\.\w+(?:\.stale)?$/.exec(name)?.[1];
+    if (pid !== undefined && !fs.existsSync(`/proc/${pid}`))
+      fs.rmSync(path.join(root, name), { recursive: true, force: true });
   }
 }
 
