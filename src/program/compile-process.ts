@@ -178,7 +178,8 @@ function identityOps({ process, at, facts, userNamespace, setGroups }: ProcessIn
       effective: set("effective"),
       permitted: set("permitted"),
       inheritable: set("inheritable"),
-      ambient: set("ambient"),
+      // The kernel raises no others (capabilities(7)), and runc before 1.2 writes them into its default configuration.
+      ambient: set("ambient") & set("permitted") & set("inheritable"),
       at: `${at}/capabilities`,
       what: "capabilities",
     },
