@@ -6,16 +6,19 @@
 
 static int copy_tree(int from, int to, int depth);
 
-static int copy_file(int from, int to, const char *name, const struct stat *st) {
+/* What was a regular file a moment ago may have been exchanged, in a volume that is shared: the mode is of what is copied. */
+static int copy_file(int from, int to, const char *name) {
   int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  struct stat st;
   if (in < 0) return -1;
+  if (fstat(in, &st) < 0 || !S_ISREG(st.st_mode)) return close(in), errno = EAGAIN, -1;
   int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   ssize_t n = 1;
   while (out >= 0 && n > 0) n = sendfile(out, in, NULL, 1 << 20);
   int error = errno;
   close(in);
   if (out < 0) return errno = error, -1;
-  int rc = n < 0 || fchown(out, st->st_uid, st->st_gid) < 0 || fchmod(out, st->st_mode & 07777) < 0 ? -1 : 0;
+  int rc = n < 0 || fchown(out, st.st_uid, st.st_gid) < 0 || fchmod(out, st.st_mode & 07777) < 0 ? -1 : 0;
   if (n >= 0) error = errno;
   close(out);
   return errno = error, rc;
@@ -45,7 +48,7 @@ static int copy_directory(int from, int to, const char *name, const struct stat 
 static int copy_entry(int from, int to, const char *name, int depth) {
   struct stat st;
   if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
-  if (S_ISREG(st.st_mode)) return copy_file(from, to, name, &st);
+  if (S_ISREG(st.st_mode)) return copy_file(from, to, name);
   if (S_ISLNK(st.st_mode)) return copy_link(from, to, name, &st);
   if (S_ISDIR(st.st_mode)) return copy_directory(from, to, name, &st, depth);
   if (mknodat(to, name, st.st_mode, st.st_rdev) < 0) return -1;

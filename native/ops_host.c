@@ -51,7 +51,8 @@ int do_put_file(const struct op_put_file *op) {
   memcpy(temporary, path, op->path.len);
   memcpy(temporary + op->path.len, ".tmp", 4);
   put_number(temporary + op->path.len + 4, (uint64_t)getpid());
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, (mode_t)op->mode);
+  int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, fd = open(temporary, flags, (mode_t)op->mode);
+  if (fd < 0 && errno == EEXIST && unlink(temporary) == 0) fd = open(temporary, flags, (mode_t)op->mode); /* never another's */
   if (fd < 0) return fail(STEP_PUT_FILE_OPEN, path);
   size_t len;
   char *text = expand(op->text, &len);

@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include "init.h"
 
@@ -54,7 +55,9 @@ int do_timens(const struct op_timens *op) {
 int do_become_root(const struct op_become_root *op) {
   if (op->groups && syscall(SYS_setgroups, 0, NULL) < 0) return fail(STEP_BECOME_ROOT_SETGROUPS, NULL);
   if (syscall(SYS_setresgid, 0, 0, 0) < 0) return fail(STEP_BECOME_ROOT_SETGID, NULL);
-  return syscall(SYS_setresuid, 0, 0, 0) < 0 ? fail(STEP_BECOME_ROOT_SETUID, NULL) : 0;
+  if (syscall(SYS_setresuid, 0, 0, 0) < 0) return fail(STEP_BECOME_ROOT_SETUID, NULL);
+  prctl(PR_SET_DUMPABLE, 0); /* a change of ids sets it to fs.suid_dumpable */
+  return 0;
 }
 
 int do_setsid(const struct op_setsid *op) {
@@ -94,12 +97,11 @@ int do_loopback(const struct op_loopback *op) {
 
 /* By the host's procfs: the file is the kernel's, whatever the container's /proc/sys may be (CVE-2025-52881). */
 int do_sysctl(const struct op_sysctl *op) {
-  char path[512] = "sys/";
-  if (op->path.len > sizeof path - 8) return fail_errno(STEP_SYSCTL_OPEN, ENAMETOOLONG, str(op->path));
-  memcpy(path + 4, str(op->path), op->path.len + 1);
   struct open_how how = { .flags = O_WRONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
-  int fd = (int)syscall(SYS_openat2, ctx.proc, path, &how, sizeof how);
-  if (fd < 0) return fail(STEP_SYSCTL_OPEN, str(op->path));
+  int dir = openat(ctx.proc, "sys", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = dir < 0 ? -1 : (int)syscall(SYS_openat2, dir, str(op->path), &how, sizeof how), error = errno;
+  if (dir >= 0) close(dir);
+  if (fd < 0) return fail_errno(STEP_SYSCTL_OPEN, error, str(op->path));
   return write_proc(fd, op->value) < 0 ? fail(STEP_SYSCTL_WRITE, str(op->path)) : 0;
 }
 

@@ -221,7 +221,11 @@ int do_symlink(const struct op_symlink *op) {
 /* In a user namespace the kernel makes no devices: the host's is bound there. */
 static int bind_device(const struct op_device *op) {
   int tree = open_tree_(AT_FDCWD, str(op->bind), OPEN_TREE_CLONE);
-  if (tree < 0) return fail(STEP_DEVICE_SOURCE, str(op->bind));
+  struct stat st;
+  if (tree < 0 || fstat(tree, &st) < 0) return fail(STEP_DEVICE_SOURCE, str(op->bind));
+  /* The path is one of the container's: what the host has there may be anything. */
+  if ((st.st_mode & S_IFMT) != (mode_t)op->type || st.st_rdev != makedev((unsigned)op->major, (unsigned)op->minor))
+    return fail_errno(STEP_DEVICE_SOURCE, ENODEV, str(op->bind));
   int target = make_target(str(op->dest), WANT_FILE, 0644, false);
   if (target < 0) return fail(STEP_DEVICE_TARGET, str(op->dest));
   if (move_mount_(tree, target) < 0) return fail(STEP_DEVICE_BIND, str(op->dest));

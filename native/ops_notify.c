@@ -1,7 +1,6 @@
 /* sd_notify(3) for containers: of all that a container may say only READY=1 reaches the host's service manager. */
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include "init.h"
 
@@ -23,7 +22,8 @@ int do_notify_listen(const struct op_notify_listen *op) {
   int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (sock < 0 || set_address(&address, str(op->path), op->path.len, &size) < 0) return fail(STEP_NOTIFY_LISTEN_SOCKET, str(op->path));
   unlink(str(op->path));
-  if (bind(sock, (struct sockaddr *)&address, size) < 0 || chmod(str(op->path), 0777) < 0) return fail(STEP_NOTIFY_LISTEN_BIND, str(op->path));
+  /* Everybody may write to it, as the umask is 0. No chmod: the container may have the directory by now. */
+  if (bind(sock, (struct sockaddr *)&address, size) < 0) return fail(STEP_NOTIFY_LISTEN_BIND, str(op->path));
   return set_slot(op->slot, sock);
 }
 

@@ -62,6 +62,7 @@ static _Noreturn void run_between(const struct op_clone *op, int sock) {
   if (setns(slot_fd(op->userns), CLONE_NEWUSER) < 0) fail(STEP_CLONE_SETNS_USER, NULL);
   else if (op->pidns >= 0 && setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) fail(STEP_CLONE_SETNS_PID, NULL);
   else {
+    prctl(PR_SET_DUMPABLE, 0); /* entering a user namespace may set it to fs.suid_dumpable */
     long pid = clone3(&args);
     if (pid == 0) run_init(sock);
     if (pid > 0) {
@@ -93,7 +94,7 @@ static int adopt_grandchild(pid_t between) {
 
 int do_clone(const struct op_clone *op) {
   struct clone3_args args = { .flags = op->flags | CLONE_PIDFD, .exit_signal = SIGCHLD };
-  int pidfd = -1, socks[2], cgroup = -1;
+  int pidfd = -1, socks[2], cgroup = -1, pids = -1;
   bool between = op->userns >= 0;
   if (op->cgroup.off) {
     cgroup = open(str(op->cgroup), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -101,7 +102,10 @@ int do_clone(const struct op_clone *op) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = (uint64_t)cgroup;
   }
-  if (op->pidns >= 0 && !between && setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) return fail(STEP_CLONE_SETNS_PID, NULL);
+  if (op->pidns >= 0 && !between) {
+    pids = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (pids < 0 || setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) return fail(STEP_CLONE_SETNS_PID, NULL);
+  }
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0) return fail(STEP_CLONE_SOCKETPAIR, NULL);
   args.pidfd = (uintptr_t)&pidfd;
   if (between) args.flags &= CLONE_PIDFD | CLONE_INTO_CGROUP;
@@ -109,6 +113,7 @@ int do_clone(const struct op_clone *op) {
   if (pid == 0) {
     close(socks[0]);
     if (cgroup >= 0) close(cgroup);
+    if (pids >= 0) close(pids);
     if (between) run_between(op, socks[1]);
     run_init(socks[1]);
   }
@@ -117,6 +122,10 @@ int do_clone(const struct op_clone *op) {
   if (cgroup >= 0) close(cgroup);
   if (pid < 0) return fail_errno(STEP_CLONE_CLONE, error, NULL);
   ctx.sync = socks[0];
+  /* Hooks are the host's: they must not be born where the container can see and kill them. */
+  int back = pids < 0 ? 0 : setns(pids, CLONE_NEWPID);
+  error = errno;
+  if (pids >= 0) close(pids);
   if (between) {
     close(pidfd);
     if (adopt_grandchild((pid_t)pid) < 0) return -1;
@@ -124,6 +133,7 @@ int do_clone(const struct op_clone *op) {
     ctx.pid = (pid_t)pid;
     ctx.pidfd = pidfd;
   }
+  if (back < 0) return fail_errno(STEP_CLONE_SETNS_PID, error, NULL);
   return read_start(ctx.pid, &ctx.start, NULL) < 0 ? fail(STEP_CLONE_CLONE, NULL) : 0;
 }
 

@@ -10,32 +10,23 @@
 #include <sys/sysmacros.h>
 #include "init.h"
 
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC 4
-#endif
-
-static void mark_one_by_one(unsigned first) {
-  char path[64], buf[1024] __attribute__((aligned(8)));
-  if (proc_self_path(path, sizeof path, "fd") < 0) return;
-  int dir = openat(ctx.proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  long n;
-  while (dir >= 0 && (n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
-    for (long at = 0; at < n;) {
-      struct entry *e = (struct entry *)(buf + at);
-      at += e->reclen;
-      unsigned fd = 0;
-      for (const char *c = e->name; *c >= '0' && *c <= '9'; c++) fd = fd * 10 + (unsigned)(*c - '0');
-      if (fd >= first) fcntl((int)fd, F_SETFD, FD_CLOEXEC);
-    }
-  if (dir >= 0) close(dir);
+/* The lowest of our own descriptors that is not below `from`; they are all close-on-exec. */
+static unsigned next_own(unsigned from) {
+  unsigned next = ~0u;
+  int own[SLOTS + 3] = { ctx.sync, ctx.proc, ctx.root };
+  memcpy(own + 3, ctx.slots, sizeof ctx.slots);
+  for (int i = 0; i < SLOTS + 3; i++)
+    if (own[i] >= (int)from && (unsigned)own[i] < next) next = (unsigned)own[i];
+  return next;
 }
 
+/* Closes what the container is not to get and this process has no use for any more. */
 int do_close_fds(const struct op_close_fds *op) {
-  unsigned first = 3 + (unsigned)op->keep;
-  if (syscall(SYS_close_range, first, ~0u, CLOSE_RANGE_CLOEXEC) < 0) { /* the flag is 5.11 */
-    if (errno != EINVAL && errno != ENOSYS) return fail(STEP_CLOSE_FDS_CLOSE_RANGE, NULL);
-    mark_one_by_one(first);
+  for (unsigned from = 3 + (unsigned)op->keep, own = 0; own != ~0u; from = own + 1) {
+    own = next_own(from);
+    if (own > from && syscall(SYS_close_range, from, own - 1, 0) < 0) return fail(STEP_CLOSE_FDS_CLOSE_RANGE, NULL);
   }
+  ctx.null = -1;
   return 0;
 }
 
@@ -106,6 +97,8 @@ static const char *home_in_line(char *line, uint64_t uid) {
   return value == uid ? field[5] : NULL;
 }
 
+#define PASSWD_MAX (16u << 20) /* the file is the container's and may be sparse */
+
 /* HOME where the config's env has none. Only the container's own passwd(5), read inside, can tell. */
 int do_home(const struct op_home *op) {
   static char home[4096 + 6];
@@ -115,11 +108,12 @@ int do_home(const struct op_home *op) {
   struct stat st;
   if (fd < 0) return 0;
   char buf[8192];
-  size_t have = 0;
+  size_t have = 0, total = 0;
   ssize_t n = 1;
   bool found = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode);
-  while (!found && (n = read(fd, buf + have, sizeof buf - 1 - have)) >= 0) {
+  while (!found && total < PASSWD_MAX && (n = read(fd, buf + have, sizeof buf - 1 - have)) >= 0) {
     have += (size_t)n;
+    total += (size_t)n;
     buf[have] = 0;
     char *line = buf;
     for (char *end; !found && ((end = strchr(line, '\n')) || (n == 0 && *line)); line = end ? end + 1 : line + strlen(line)) {
@@ -181,6 +175,7 @@ int do_credentials(const struct op_credentials *op) {
   if (op->set_groups && syscall(SYS_setgroups, op->groups.len / 4, str(op->groups)) < 0) return fail(STEP_CREDENTIALS_SETGROUPS, NULL);
   if (syscall(SYS_setresgid, op->gid, op->gid, op->gid) < 0) return fail(STEP_CREDENTIALS_SETGID, NULL);
   if (syscall(SYS_setresuid, op->uid, op->uid, op->uid) < 0) return fail(STEP_CREDENTIALS_SETUID, NULL);
+  prctl(PR_SET_DUMPABLE, 0); /* a change of ids sets it to fs.suid_dumpable */
   return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0 ? fail(STEP_CREDENTIALS_KEEPCAPS, NULL) : 0;
 }
 
@@ -260,10 +255,21 @@ int do_fifo(const struct op_fifo *op) {
   return write_all(fd, "S", 1) < 0 ? fail(STEP_FIFO_WRITE, NULL) : 0;
 }
 
+/*
+ * execve closes descriptors only after it has resolved the program and its interpreter: until then a path of the
+ * container's may lead through /proc/self/fd/N (CVE-2024-21626). What is left to tell a failure by are sockets and pipes.
+ */
+static void close_directories(void) {
+  close(ctx.proc);
+  close(ctx.root);
+  for (int i = 0; i < SLOTS; i++) set_slot(i, -1);
+}
+
 int do_exec(const struct op_exec *op) {
   char **argv = list_of(op->argv, 0), **env = expand_list(op->env, 1);
   if (ctx.home) env[op->env.count] = ctx.home;
   if (!inside_root()) return fail_errno(STEP_EXEC_OUTSIDE, EPERM, NULL);
+  close_directories();
   execve(ctx.found, argv, env);
   return fail(STEP_EXEC_EXECVE, ctx.found);
 }

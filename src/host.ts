@@ -6,6 +6,12 @@
 
 import process from "node:process";
 
+/** One moment by two clocks, in nanoseconds. */
+export interface StartTime {
+  readonly monotonicNs: number;
+  readonly wallNs: number;
+}
+
 export interface HostInfo {
   /** The name we were started under: users and engines see it in usage and `--version`. */
   readonly programName: string;
@@ -13,6 +19,8 @@ export interface HostInfo {
   readonly nofile?: number;
   /** Descriptor of the sealed memfd that holds tsrunc-init. */
   readonly initFd?: number;
+  /** When the process began. */
+  readonly start?: StartTime;
   /** The working directory had been deleted when the process started; it is now `/`. */
   readonly cwdDeleted: boolean;
 }
@@ -38,12 +46,16 @@ export function parseArgv0(argv0: string, standalone: boolean): HostInfo {
   const programName = base === "" || (cut < 0 && !standalone) ? DEFAULT_NAME : base;
   let nofile: number | undefined;
   let initFd: number | undefined;
+  let startNs: number | undefined;
+  let wallNs: number | undefined;
   let cwdDeleted = false;
   if (cut >= 0) {
     for (const pair of argv0.slice(cut + 1).split(";")) {
       const [key, value] = pair.split("=");
       if (key === "nofile") nofile = wholeNumber(value);
       else if (key === "init") initFd = wholeNumber(value);
+      else if (key === "start") startNs = wholeNumber(value);
+      else if (key === "wall") wallNs = wholeNumber(value);
       else if (key === "cwd") cwdDeleted = value === "deleted";
     }
   }
@@ -52,6 +64,7 @@ export function parseArgv0(argv0: string, standalone: boolean): HostInfo {
     cwdDeleted,
     ...(nofile === undefined ? {} : { nofile }),
     ...(initFd === undefined ? {} : { initFd }),
+    ...(startNs === undefined || wallNs === undefined ? {} : { start: { monotonicNs: startNs, wallNs } }),
   };
 }
 

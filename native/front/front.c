@@ -279,7 +279,12 @@ static char *put_signed(char *to, long number)
   return put_number(to, number < 0 ? (uint64_t)-number : (uint64_t)number);
 }
 
-static void tell(char **argv, uint64_t nofile, long init, int lost)
+static uint64_t nanoseconds(const long *time)
+{
+  return (uint64_t)time[0] * 1000000000u + (uint64_t)time[1];
+}
+
+static void tell(char **argv, uint64_t start_ns, uint64_t wall_ns, uint64_t nofile, long init, int lost)
 {
   size_t size = length(argv[0]) + 128;
   char *text = allocate(size);
@@ -290,6 +295,10 @@ static void tell(char **argv, uint64_t nofile, long init, int lost)
   to = put_number(to, nofile);
   to = put_text(to, ";init=");
   to = put_signed(to, init);
+  to = put_text(to, ";start=");
+  to = put_number(to, start_ns);
+  to = put_text(to, ";wall=");
+  to = put_number(to, wall_ns);
   if (lost)
     to = put_text(to, ";cwd=deleted");
   *to = 0;
@@ -303,6 +312,10 @@ void front_main(long *stack)
   long argc = stack[0];
   char **argv = (char **)(stack + 1);
   char **env = argv + argc + 1;
+  /* For --timings: the engine's clock counts from its own start, and wall time is what both know. */
+  long start[2] = {0, 0}, wall[2] = {0, 0};
+  CALL2(__NR_clock_gettime, 0 /* CLOCK_REALTIME */, (long)wall);
+  CALL2(__NR_clock_gettime, 1 /* CLOCK_MONOTONIC */, (long)start);
   const char *setting = choose_setting(argv, env);
   replace_environment(env, clean_environment(env, setting), setting);
   open_stdio();
@@ -312,5 +325,5 @@ void front_main(long *stack)
   CALL4(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, nofile);
   long init = place_init();
   if (argc > 0)
-    tell(argv, nofile[0], init, lost);
+    tell(argv, nanoseconds(start), nanoseconds(wall), nofile[0], init, lost);
 }

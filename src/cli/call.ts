@@ -1,6 +1,8 @@
 /** What a verb is called with. */
 
+import * as path from "node:path";
 import type { Context } from "../container/context.ts";
+import { startTiming } from "../timing.ts";
 import type { Flags } from "./flags.ts";
 
 export interface Call {
@@ -15,4 +17,14 @@ export type VerbMain = (call: Call) => number | Promise<number>;
 /** The first argument; that it is there was checked by the parser. */
 export function containerId(call: Call): string {
   return call.args[0] ?? "";
+}
+
+/** The context with what `--timings` and `--timings-svg` ask for, measuring from here on. */
+export function timedContext(call: Call, verb: string): Context {
+  const { context, flags } = call;
+  const [text, svg] = [flags.bool("timings"), flags.string("timings-svg")];
+  if (!text && svg === undefined) return context;
+  startTiming(context.start);
+  const title = `tsrunc ${verb} ${containerId(call)}`;
+  return { ...context, timings: { text, title, ...(svg === undefined ? {} : { svg: path.resolve(svg) }) } };
 }

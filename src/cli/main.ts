@@ -133,6 +133,7 @@ function contextOf(host: HostInfo, globals: Flags, log: Log): Context {
     ...(rootless === "auto" ? {} : { rootless: rootless === "true" }),
     ...(host.nofile === undefined ? {} : { nofile: host.nofile }),
     ...(host.initFd === undefined ? {} : { initFd: host.initFd }),
+    ...(host.start === undefined ? {} : { start: host.start }),
   };
 }
 

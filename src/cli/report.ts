@@ -1,17 +1,28 @@
 /** The last words of a verb that tsrunc-init carried out: failures, warnings, exit status. */
+import * as fs from "node:fs";
 import { formatError } from "../errors.ts";
-import { readOutcome } from "../init/reporter.ts";
+import type { TimingOutput } from "../init/launch.ts";
+import { type Outcome, readOutcome } from "../init/reporter.ts";
+import { timingRows, timingSvg, timingText } from "../init/waterfall.ts";
 import { openLog } from "./log.ts";
 
 /** @returns the exit status. */
 export function reportOutcome(fd: number): number {
-  const { context, failures, warnings, status } = readOutcome(fd);
+  const outcome = readOutcome(fd);
+  const { context, failures, warnings, status } = outcome;
   const log = openLog({
     format: context.logFormat,
     debug: context.debug,
     ...(context.logPath === undefined ? {} : { path: context.logPath }),
   });
   for (const warning of warnings) log.warn(formatError(warning));
+  if (context.timings !== undefined) writeTimings(context.timings, outcome);
   for (const failure of failures) log.error(formatError(failure));
   return status;
+}
+
+function writeTimings({ text, svg, title }: TimingOutput, { context, timings }: Outcome): void {
+  const rows = timingRows(context.phases ?? [], timings, context.labels);
+  if (text) fs.writeSync(2, timingText(rows));
+  if (svg !== undefined) fs.writeFileSync(svg, timingSvg(rows, title));
 }

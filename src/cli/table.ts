@@ -47,12 +47,15 @@ const GLOBALS = `the options before the verb
 -h, --help  show help`;
 
 const BUNDLE = "-b, --bundle DIR  the bundle: a directory with config.json and a root filesystem (default: .)\n";
+const TIMINGS = `--timings  print where the time went, to stderr
+--timings-svg FILE  write it as a chart to FILE`;
 const CREATE = `${BUNDLE}--console-socket PATH  send the master of the terminal to this AF_UNIX socket
 --pidfd-socket PATH  send a pidfd of the container's first process to this AF_UNIX socket
 --pid-file FILE  write the pid of the container's first process to FILE
 --no-pivot  use MS_MOVE and chroot instead of pivot_root (for a rootfs on a ramdisk)
 --no-new-keyring  keep the caller's session keyring
---preserve-fds N  pass N descriptors, from 3 upwards, to the container`;
+--preserve-fds N  pass N descriptors, from 3 upwards, to the container
+${TIMINGS}`;
 const RUN = `-d, --detach  return when the container runs
 --keep  do not delete the container when it has ended
 --no-subreaper  do not become the reaper of orphans`;
@@ -103,7 +106,8 @@ ID CMD…
 -c, --cap NAME…  add a capability
 --preserve-fds N  pass N descriptors, from 3 upwards
 --cgroup [CTRL:]PATH…  run in this sub-cgroup of the container's
---ignore-paused  even if the container is paused`,
+--ignore-paused  even if the container is paused
+${TIMINGS}`,
   list: `list the containers of a root directory
 
 -f, --format FORMAT  table or json (default: table)

@@ -5,7 +5,8 @@ import * as path from "node:path";
 import process from "node:process";
 import type { CgroupManager } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
-import type { Perform } from "../init/launch.ts";
+import type { StartTime } from "../host.ts";
+import type { Perform, TimingOutput } from "../init/launch.ts";
 
 export interface Logger {
   warn(message: string): void;
@@ -32,6 +33,10 @@ export interface Context {
   readonly programName: string;
   /** Soft RLIMIT_NOFILE of the caller, where the front part of the executable passed it on. */
   readonly nofile?: number;
+  /** What becomes of the measured times, when times are measured. */
+  readonly timings?: TimingOutput;
+  /** When the process began, where the front part of the executable noted it. */
+  readonly start?: StartTime;
   /** Descriptor of the sealed tsrunc-init, where the front part of the executable made one. */
   readonly initFd?: number;
 }

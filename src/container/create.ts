@@ -14,6 +14,7 @@ import { MOUNT_ATTR_RDONLY, parseMountOptions } from "../program/mount-options.t
 import type { Program } from "../program/program.ts";
 import { type LoadedSpec, loadSpec } from "../spec/load.ts";
 import type { Spec } from "../spec/types.ts";
+import { mark } from "../timing.ts";
 import { claimContainer } from "./claim.ts";
 import { type Context, isRootless } from "./context.ts";
 import { environment } from "./environment.ts";
@@ -44,11 +45,14 @@ export function prepareCreate(
   const bundle = path.resolve(options.bundle);
   const directory = containerDirectory(path.resolve(context.root), options.id);
   const loaded = loadSpec(bundle);
+  mark("config.json");
   const { spec } = loaded;
   const facts = readHostFacts(context, spec);
+  mark("host facts");
   const rootfs = resolveRootfs(spec, bundle);
   const terminal = checkTerminal(spec, options, mode);
   const cgroup = planCgroup(cgroupInput(context, options.id, spec, facts), facts.cgroup);
+  mark("cgroups");
   const seccomp = compileProfile(context, spec.linux?.seccomp);
   const record = {
     ...newRecord(options.id, spec, bundle, rootfs, cgroup),
@@ -61,10 +65,12 @@ export function prepareCreate(
     stateDirectory: directory,
     creatingTemplate: stateTemplate(creating),
   };
+  mark("seccomp");
   // The labels of what runs after start are kept, so that start can say what failed.
   const first = compileCreate({ ...input, stateTemplate: "" });
   const final = stateTemplate({ ...record, ...tailOf(first), ...unmountOf(first) });
   const program = replaceState(first, directory, final);
+  mark("compile");
   const warnings = [...loaded.warnings, ...cgroup.warnings];
   return { program, loaded, record: creating, bundle, directory, warnings };
 }
@@ -223,6 +229,7 @@ async function launch(context: Context, prepared: Prepared, options: LaunchOptio
   for (const warning of prepared.warnings) context.log.warn(warning);
   const { directory, record, loaded } = prepared;
   claimContainer({ root: path.dirname(directory), record, config: loaded.text });
+  mark("state directory");
   try {
     // Hooks run in the bundle's directory, as they do under runc.
     return await context.perform(prepared.program, { ...options, cwd: prepared.bundle });

@@ -5,6 +5,7 @@ import { compileExec } from "../program/compile-exec.ts";
 import { parseJson } from "../spec/json.ts";
 import { parseList } from "../spec/lists.ts";
 import type { Spec } from "../spec/types.ts";
+import { mark } from "../timing.ts";
 import type { Context } from "./context.ts";
 import { execCgroups } from "./exec-cgroups.ts";
 import { execProcess } from "./exec-process.ts";
@@ -33,6 +34,7 @@ export function execContainer(context: Context, options: ExecOptions): number | 
   const absolute = (file: string | undefined) => (file === undefined ? undefined : path.resolve(file));
   const affinity = target.execCPUAffinity ?? spec.process?.execCPUAffinity;
   const list = (text: string | undefined) => (text === undefined || text === "" ? undefined : parseList(text));
+  mark("read");
   const program = compileExec({
     ...execCgroups(record.cgroup, record.pid, options.cgroups),
     id: options.id,
@@ -53,6 +55,7 @@ export function execContainer(context: Context, options: ExecOptions): number | 
     pidfdSocket: absolute(options.pidfdSocket),
     affinity: { initial: list(affinity?.initial), final: list(affinity?.final) },
   });
+  mark("compile");
   return context.perform(program, launchOptions(context, directory, EXEC_FAILED));
 }
 

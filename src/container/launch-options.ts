@@ -13,6 +13,7 @@ export function launchOptions(context: Context, directory: string, failureStatus
     debug: context.debug,
     failureStatus,
     initFd: context.initFd,
+    timings: context.timings,
   };
 }
 

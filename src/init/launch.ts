@@ -6,8 +6,17 @@ import { TsruncError } from "../errors.ts";
 import { encode } from "../program/encode.ts";
 import type { Fault, ListName, Program } from "../program/program.ts";
 import { execve, setCloexec } from "../sys/sys.ts";
+import { mark, type Phase, timedPhases } from "../timing.ts";
 import { type InitSource, initPath } from "./executable.ts";
 import { type Label, type Labels, labelsOf } from "./report.ts";
+
+/** Where a waterfall of the times goes. */
+export interface TimingOutput {
+  readonly text: boolean;
+  /** Absolute path. */
+  readonly svg?: string;
+  readonly title: string;
+}
 
 export interface LaunchOptions extends InitSource {
   /** Where the program's file is put for the moment until tsrunc-init has opened it; ours alone. */
@@ -24,7 +33,7 @@ export interface LaunchOptions extends InitSource {
   readonly failureStatus: number;
   /** Labels of init's ops where they are of another program, by index. */
   readonly initLabels?: { readonly first: number; readonly labels: readonly Label[] } | undefined;
-  readonly timings?: boolean;
+  readonly timings?: TimingOutput | undefined;
   readonly fault?: Fault | undefined;
 }
 
@@ -39,16 +48,21 @@ export interface ReportContext {
   readonly failureStatus: number;
   readonly labels: Labels;
   readonly initLabels: LaunchOptions["initLabels"];
+  readonly timings?: TimingOutput | undefined;
+  readonly phases?: readonly Phase[] | undefined;
 }
 
 /** Encodes the program and writes its file. @throws TsruncError `io` */
 export function writeProgram(program: Program, options: LaunchOptions): string {
-  const { logPath, logFormat, debug, failureStatus, initLabels } = options;
-  const context: ReportContext = { logPath, logFormat, debug, failureStatus, labels: labelsOf(program), initLabels };
+  const { logPath, logFormat, debug, failureStatus, initLabels, timings } = options;
+  const labels = labelsOf(program);
+  mark("labels");
+  const phases = timedPhases();
+  const context: ReportContext = { logPath, logFormat, debug, failureStatus, labels, initLabels, timings, phases };
   const bytes = encode(program, {
     reporter: options.reporter,
     context: JSON.stringify(context),
-    timings: options.timings ?? false,
+    timings: timings !== undefined,
     fault: options.fault ?? faultOf(process.env["TSRUNC_FAULT"]),
   });
   const file = path.join(options.directory, `program~${process.pid}`);

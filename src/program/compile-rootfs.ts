@@ -5,6 +5,9 @@ import { compileMounts, mountEntries, sendsTrees } from "./compile-mounts.ts";
 import { hasOwn, type Namespaces } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import {
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
   MS_REC,
@@ -80,7 +83,10 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   };
 }
 
-/** Where the container finds a socket that stands for the caller's $NOTIFY_SOCKET: a directory, as runc has it. */
+/**
+ * Where the container finds a socket that stands for the caller's $NOTIFY_SOCKET: a directory, as runc has it, for the
+ * socket is made later. Read-only: it lies in the state directory, on a file system of the host's that it could fill.
+ */
 export const NOTIFY_DIRECTORY = "/run/notify";
 
 function notifyMount(input: CompileInput, ns: Namespaces): Op[] {
@@ -91,7 +97,7 @@ function notifyMount(input: CompileInput, ns: Namespaces): Op[] {
       source: `${input.stateDirectory}/notify`,
       dest: NOTIFY_DIRECTORY,
       recursive: false,
-      set: 0,
+      set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
       clear: 0,
       recursiveSet: 0,
       recursiveClear: 0,
