@@ -4,22 +4,16 @@ import type { Problem } from "../errors.ts";
 import type { Seccomp } from "../spec/types.ts";
 
 /**
- * What the container's init calls after it has loaded the filter and before the launcher has fetched the listener
- * (pidfd_getfd(2)): a message on the sync channel. If that waits for the agent, nobody ever gives the agent the
- * listener.
- */
-export const CALLS_BEFORE_DELIVERY: readonly string[] = ["write"];
-
-/** What init calls after that. An agent that answers lets it go on, as under runc: not a deadlock. */
-export const CALLS_AFTER_DELIVERY: readonly string[] = ["prctl", "close", "execve", "exit_group"];
-
-/**
- * Places in a profile that would deadlock. Like runc, an entry is refused for its name alone: its `args` would have
- * to be known not to match init's own call. `needed`: calls that must not wait for the agent.
+ * Places in a profile that would deadlock: calls that must be made before the agent has the listener would wait for
+ * the agent. `needed` names those of the program that loads the filter. tsrunc-init makes none: a process that is not
+ * under the filter takes the listener from it (runc needs `write`). What init calls after that waits for the agent,
+ * which can answer.
+ *
+ * Like runc, an entry is refused for its name alone: its `args` would have to be known not to match that call.
  */
 export function listenerProblems(
   seccomp: Seccomp,
-  needed: readonly string[] = CALLS_BEFORE_DELIVERY,
+  needed: readonly string[] = [],
   at = "/linux/seccomp",
 ): readonly Problem[] {
   const problems: Problem[] = [];

@@ -27,12 +27,6 @@ export function flagsOfKernel(release: string): number {
   return flags;
 }
 
-/** Like runc: no default action and no system calls is the same as no linux.seccomp. */
-export function isDisabled(seccomp: Seccomp): boolean {
-  const action: string | undefined = seccomp.defaultAction;
-  return (action === undefined || action === "") && (seccomp.syscalls?.length ?? 0) === 0;
-}
-
 /**
  * Problems of a profile, in the order of the file. `at` is the pointer of linux.seccomp, `native` the machine.
  * The specification (config-linux.md, "Seccomp") says what must be refused; the rest could not be expressed.

@@ -90,8 +90,7 @@ export function compare(
   const native = arches[0]!;
   const { bigEndian } = archInfo(native);
   const ours = decodeInstructions(
-    compileSeccomp({ ...profile, architectures: arches, listenerPath: "/agent" }, { arch: native, neededCalls: [] })
-      .instructions,
+    compileSeccomp({ ...profile, architectures: arches, listenerPath: "/agent" }, { arch: native }).instructions,
     bigEndian,
   );
   const other = theirs.status === 0 ? decodeInstructions(theirs.filter, bigEndian) : undefined;

@@ -6,7 +6,7 @@ import { type CompileOptions, compileSeccomp, unknownSyscalls } from "../../src/
 import { disassemble } from "../../src/seccomp/disassemble.ts";
 import { emulate } from "../../src/seccomp/emulate.ts";
 import { syscallNumber, syscallTable } from "../../src/seccomp/syscalls.ts";
-import { flagsOfKernel, isDisabled } from "../../src/seccomp/validate.ts";
+import { flagsOfKernel } from "../../src/seccomp/validate.ts";
 import type { Seccomp, SeccompArch, SeccompArg, SeccompSyscall } from "../../src/spec/types.ts";
 import { createRandom } from "./generate.ts";
 import { oracleFor } from "./oracle.ts";
@@ -279,9 +279,4 @@ test("names that nobody knows are skipped and can be told", () => {
   };
   expect(verdict(profile, "read")).toBe("ALLOW");
   expect(unknownSyscalls(profile)).toEqual(["frobnicate", "toString"]);
-});
-
-test("no default action and no rules is no profile", () => {
-  expect(isDisabled({} as Seccomp)).toBe(true);
-  expect(isDisabled({ defaultAction: "SCMP_ACT_ALLOW" })).toBe(false);
 });

@@ -1,0 +1,106 @@
+/** `tsrunc seccomp`, through the command line. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { machineArch } from "../../src/container/seccomp-profile.ts";
+import { compileSeccomp } from "../../src/seccomp/compile.ts";
+import { syscallNumber } from "../../src/seccomp/syscalls.ts";
+import type { Seccomp } from "../../src/spec/types.ts";
+
+const MAIN = path.join(import.meta.dir, "../../src/cli/main.ts");
+const ARCH = machineArch();
+const PROFILE: Seccomp = {
+  defaultAction: "SCMP_ACT_ERRNO",
+  listenerPath: "/run/agent.sock",
+  syscalls: [
+    { names: ["read", "write", "openat2"], action: "SCMP_ACT_ALLOW" },
+    { names: ["close"], action: "SCMP_ACT_NOTIFY" },
+    {
+      names: ["personality"],
+      action: "SCMP_ACT_ALLOW",
+      args: [{ index: 0, op: "SCMP_CMP_EQ", value: 0xffffffff }],
+    },
+  ],
+};
+let directory: string;
+
+function put(name: string, content: unknown): string {
+  const file = path.join(directory, name);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, content instanceof Uint8Array ? content : JSON.stringify(content));
+  return file;
+}
+
+function config(seccomp?: unknown): unknown {
+  return { ociVersion: "1.0.2", root: { path: "rootfs" }, linux: { namespaces: [], seccomp } };
+}
+
+beforeAll(() => {
+  directory = fs.mkdtempSync(path.join(os.tmpdir(), "tsrunc-seccomp-"));
+  put("bundle/config.json", config(PROFILE));
+  put("profile.json", PROFILE);
+  put("filter.bpf", compileSeccomp(PROFILE, { arch: ARCH }).instructions);
+});
+afterAll(() => {
+  fs.rmSync(directory, { recursive: true });
+});
+
+function seccomp(...args: string[]): { readonly status: number; readonly out: string; readonly err: string } {
+  const done = Bun.spawnSync([process.execPath, MAIN, "seccomp", ...args], { cwd: directory });
+  return { status: done.exitCode, out: done.stdout.toString(), err: done.stderr.toString() };
+}
+
+test("disasm shows the same filter for a bundle, its config.json, the profile and the filter itself", () => {
+  const shown = ["bundle", "bundle/config.json", "profile.json", "filter.bpf"].map((source) =>
+    seccomp("disasm", source),
+  );
+  expect(shown[0]).toMatchObject({ status: 0, err: "" });
+  expect(shown[0]!.out).toStartWith(" 0: A = arch\n");
+  expect(shown[0]!.out).toContain("return USER_NOTIF\n");
+  for (const one of shown) expect(one).toEqual(shown[0]!);
+});
+
+test("explain names the rule that decides, by its place in the file that was given", () => {
+  expect(seccomp("explain", "bundle", "write").out).toBe(
+    `${ARCH} write (${syscallNumber(ARCH, "write")}): ALLOW\n  decided by /linux/seccomp/syscalls/0: the entry names the call\n`,
+  );
+  expect(seccomp("explain", "profile.json", "write").out).toContain(
+    "  decided by /syscalls/0: the entry names the call\n",
+  );
+  expect(seccomp("explain", "bundle", "personality", "0xffffffff").out).toContain(
+    "ALLOW\n  decided by /linux/seccomp/syscalls/2",
+  );
+  const denied = seccomp("explain", "profile.json", "personality", "-1").out;
+  expect(denied).toContain("ERRNO(1)\n  decided by /defaultAction: no entry decides: the default action\n");
+  expect(denied).toContain("  not by /syscalls/2: args[0] == 0xffffffff does not hold\n");
+});
+
+test("stats counts instructions and the ways of common calls", () => {
+  const { status, out } = seccomp("stats", "bundle");
+  expect(status).toBe(0);
+  const length = compileSeccomp(PROFILE, { arch: ARCH }).length;
+  expect(out).toStartWith(`instructions   ${length} of 4096 (${length * 8} bytes)\n`);
+  expect(out).toMatch(/^ {2}close +\d+ {2}USER_NOTIF$/m);
+});
+
+test("what is wrong is said with a pointer into the file that was given", () => {
+  const bad = { ...PROFILE, syscalls: [{ names: ["read"], action: "SCMP_ACT_NO" }] };
+  expect(seccomp("stats", put("bad.json", bad)).err).toContain("/syscalls/0/action: ");
+  expect(seccomp("stats", put("bad.json", bad)).err).not.toContain("/linux/seccomp/");
+  expect(seccomp("stats", put("bad/config.json", config(bad))).err).toContain("/linux/seccomp/syscalls/0/action: ");
+  expect(seccomp("stats", put("none.json", config())).err).toContain("has no seccomp profile (at /linux/seccomp)");
+  expect(seccomp("stats", put("engine.json", { ...PROFILE, archMap: [] })).err).toContain("is a profile for an engine");
+  expect(seccomp("stats", "filter.bpf").status).toBe(1);
+  expect(seccomp("stats", "missing").err).toContain("`missing`: no such file or directory (ENOENT)");
+});
+
+test("the command line is checked", () => {
+  expect(seccomp("show", "bundle").err).toContain(
+    "`seccomp`: unknown action `show`; hint: one of disasm, explain, stats",
+  );
+  expect(seccomp("disasm").err).toContain("usage: tsrunc seccomp disasm BUNDLE|FILE");
+  expect(seccomp("stats", "bundle", "read").err).toContain("usage: tsrunc seccomp stats BUNDLE|FILE");
+  expect(seccomp("explain", "bundle").err).toContain("usage: tsrunc seccomp explain BUNDLE|FILE SYSCALL [ARG…]");
+  expect(seccomp("explain", "bundle", "frob").err).toContain("no architecture of the profile has a system call `frob`");
+});
