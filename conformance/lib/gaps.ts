@@ -66,6 +66,17 @@ const GAPS: readonly Gap[] = [
       "bad config: unknown personality",
     ],
   },
+  {
+    runtime: "runc",
+    fixedIn: "1.2.0",
+    why: "KILL reaches the first process only, and none when that is gone",
+    tests: [
+      "kill KILL ends all of a container that shares the pid namespace",
+      "kill KILL ends what is left when the first process is gone*",
+      "kill KILL leaves nothing of a container that keeps making processes",
+      "kill KILL ends a paused container that shares the pid namespace",
+    ],
+  },
   { runtime: "runc", fixedIn: "1.4.0", why: "memoryPolicy is of runtime-spec 1.3", tests: ["memoryPolicy *"] },
   {
     runtime: "runc",

@@ -45,7 +45,8 @@ test("status follows from the process, the fifo and the freezer", () => {
   expect(containerStatus(root, { ...record, cgroup: cgroupRecord("0") })).toBe("running");
   expect(containerStatus(root, record)).toBe("paused");
   fs.writeFileSync(path.join(root, "box", "exec.fifo"), "");
-  expect(containerStatus(root, record)).toBe("created");
+  expect(containerStatus(root, record)).toBe("paused");
+  expect(containerStatus(root, { ...record, cgroup: cgroupRecord("0") })).toBe("created");
   expect(containerStatus(root, { ...record, startTime: 1 })).toBe("stopped");
   expect(containerStatus(root, { ...record, creator: self() })).toBe("creating");
   expect(containerStatus(root, { ...record, pid: 0, creator: { pid: 1, startTime: 1 } })).toBe("stopped");
@@ -79,6 +80,7 @@ test("the state JSON has runc's keys in runc's order, and pid 0 when stopped", (
 function contextOf(given: boolean, warnings: string[]): Context {
   return {
     root,
+    perform: () => 0,
     rootGiven: given,
     log: { warn: (message) => warnings.push(message), debug: () => undefined },
     logFormat: "text",
