@@ -23,7 +23,6 @@ const VERBS: Partial<Record<VerbName, () => Promise<VerbMain>>> = {
   spec: async () => (await import("./verbs/spec.ts")).specVerb,
   features: async () => (await import("./verbs/features.ts")).featuresVerb,
   plan: async () => (await import("./verbs/plan.ts")).planVerb,
-  seccomp: async () => (await import("./verbs/seccomp.ts")).seccompVerb,
   completion: async () => (await import("./verbs/completion.ts")).completionVerb,
 };
 

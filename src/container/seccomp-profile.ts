@@ -29,7 +29,7 @@ export function compileProfile(context: Context, seccomp: Seccomp | undefined): 
 }
 
 /** @throws TsruncError `unsupported` */
-export function machineArch(): SeccompArch {
+function machineArch(): SeccompArch {
   const arch = nativeArch(process.arch, os.endianness());
   if (arch !== undefined) return arch;
   throw new TsruncError("unsupported", `no seccomp profiles on \`${process.arch}\``, { at: "/linux/seccomp" });

@@ -13,17 +13,9 @@ import { multiplexer, syscallNumber } from "./syscalls.ts";
 
 const MAX_UINT64 = 0xffffffffffffffffn;
 
-/** A profile and where it stands in the document that the user has. */
-export interface Profile {
-  readonly seccomp: Seccomp;
-  /** JSON pointer: `/linux/seccomp` in config.json, "" where the profile is the document. */
-  readonly pointer: string;
-}
-
 /** The filter of a profile, or a file that holds `struct sock_filter[]` of this machine. */
-export function disasmReport(input: Profile | Uint8Array, arch: SeccompArch): string {
-  const filter =
-    input instanceof Uint8Array ? input : compileSeccomp(input.seccomp, { arch, pointer: input.pointer }).instructions;
+export function disasmReport(input: Seccomp | Uint8Array, arch: SeccompArch): string {
+  const filter = input instanceof Uint8Array ? input : compileSeccomp(input, { arch }).instructions;
   return lines(disassemble(filter, { bigEndian: archInfo(arch).bigEndian }));
 }
 
@@ -31,19 +23,18 @@ export function disasmReport(input: Profile | Uint8Array, arch: SeccompArch): st
  * What happens with a call on each architecture of the filter that has it. `args` are as on the command line:
  * decimal, 0x…, 0o…, or negative.
  */
-export function explainReport(profile: Profile, call: string, args: readonly string[], arch: SeccompArch): string {
-  const { seccomp, pointer } = profile;
-  compileSeccomp(seccomp, { arch, pointer }); // for its errors
+export function explainReport(seccomp: Seccomp, call: string, args: readonly string[], arch: SeccompArch): string {
+  compileSeccomp(seccomp, { arch }); // for its errors
   const values = args.map(parseArgument);
   if (values.length > 6) throw new TsruncError("usage", "a system call has at most six arguments");
   const nr = /^\d+$/.test(call) ? Number(call) : call;
   const arches =
     typeof nr === "number" ? [arch] : filterArches(seccomp, arch).filter((one) => syscallNumber(one, nr) !== undefined);
-  const parts = arches.map((target) => explanationLines(explain(seccomp, nr, values, { arch, target, pointer })));
+  const parts = arches.map((target) => explanationLines(explain(seccomp, nr, values, { arch, target })));
   const mux = multiplexer(call);
   for (const target of filterArches(seccomp, arch)) {
     if (mux?.call === undefined || !archInfo(target).multiplexed) continue;
-    const carried = explain(seccomp, mux.via, [BigInt(mux.call)], { arch, target, pointer });
+    const carried = explain(seccomp, mux.via, [BigInt(mux.call)], { arch, target });
     parts.push([`${call} through ${mux.via}:`, ...explanationLines(carried)]);
   }
   if (parts.length === 0)
@@ -51,8 +42,8 @@ export function explainReport(profile: Profile, call: string, args: readonly str
   return lines(parts.flat());
 }
 
-export function statsReport({ seccomp, pointer }: Profile, arch: SeccompArch): string {
-  const { instructions, limit, bytes, arches, flags, calls } = filterStats(seccomp, arch, pointer);
+export function statsReport(seccomp: Seccomp, arch: SeccompArch): string {
+  const { instructions, limit, bytes, arches, flags, calls } = filterStats(seccomp, arch);
   const unknown = unknownSyscalls(seccomp);
   return lines([
     `instructions   ${instructions} of ${limit} (${bytes} bytes)`,

@@ -40,8 +40,6 @@ const PROFILE: Seccomp = {
   ],
 };
 
-const IN_CONFIG = { seccomp: PROFILE, pointer: "/linux/seccomp" };
-
 test("the emulator runs all instructions of filters, and refuses others", () => {
   const instruction = (code: number, k: number, jt = 0, jf = 0) => ({ code, jt, jf, k });
   const run = (program: readonly ReturnType<typeof instruction>[], args: readonly bigint[]) =>
@@ -116,11 +114,11 @@ test("explain and the filter agree", () => {
 }, 60_000);
 
 test("reports", () => {
-  expect(disasmReport(IN_CONFIG, ARCH)).toStartWith(" 0: A = arch\n");
+  expect(disasmReport(PROFILE, ARCH)).toStartWith(" 0: A = arch\n");
   expect(disasmReport(encodeInstructions([{ code: 6, jt: 0, jf: 0, k: 0x7fff0000 }], false), ARCH)).toBe(
     "0: return ALLOW\n",
   );
-  expect(explainReport(IN_CONFIG, "socket", ["1"], ARCH)).toBe(
+  expect(explainReport(PROFILE, "socket", ["1"], ARCH)).toBe(
     [
       "SCMP_ARCH_X86_64 socket (41): ALLOW",
       "  decided by /linux/seccomp/syscalls/0: the entry names the call",
@@ -132,12 +130,12 @@ test("reports", () => {
       "",
     ].join("\n"),
   );
-  expect(explainReport(IN_CONFIG, "56", ["-1"], ARCH)).toContain("clone (56): ERRNO(1)");
-  expect(() => explainReport(IN_CONFIG, "read", ["one"], ARCH)).toThrow("`one` is not a number");
-  expect(() => explainReport(IN_CONFIG, "frob", [], ARCH)).toThrow(
+  expect(explainReport(PROFILE, "56", ["-1"], ARCH)).toContain("clone (56): ERRNO(1)");
+  expect(() => explainReport(PROFILE, "read", ["one"], ARCH)).toThrow("`one` is not a number");
+  expect(() => explainReport(PROFILE, "frob", [], ARCH)).toThrow(
     "no architecture of the profile has a system call `frob`",
   );
-  const stats = statsReport({ ...IN_CONFIG, seccomp: { ...PROFILE, flags: ["SECCOMP_FILTER_FLAG_LOG"] } }, ARCH);
+  const stats = statsReport({ ...PROFILE, flags: ["SECCOMP_FILTER_FLAG_LOG"] }, ARCH);
   expect(stats).toMatch(/^instructions {3}\d+ of 4096 \(\d+ bytes\)\n/);
   expect(stats).toContain("flags          SECCOMP_FILTER_FLAG_LOG\n");
   expect(stats).toMatch(/ {2}epoll_wait +\d+ {2}ERRNO\(1\)\n/);
