@@ -28,6 +28,7 @@ export function readSeccompSource(source: string): Seccomp | Uint8Array {
   // White space, then the brace of an object; the first word of a filter is an instruction's code, never 0x..7b.
   if (!/^\s*\{/.test(bytes.toString("latin1", 0, 64))) return bytes;
   const document = parseJson(bytes.toString("utf8"), file) as Readonly<Record<string, unknown>>;
+  if ("archMap" in document) throw engineProfile(file);
   const seccomp =
     "defaultAction" in document ? document : (document as { linux?: { seccomp?: unknown } }).linux?.seccomp;
   if (seccomp === undefined || seccomp === null) {
@@ -36,6 +37,13 @@ export function readSeccompSource(source: string): Seccomp | Uint8Array {
   // Checked as a part of the smallest config, so that pointers are the same and nothing else of the bundle matters.
   const { spec } = parseSpec(JSON.stringify({ ociVersion: "1.3.0", root: { path: "." }, linux: { seccomp } }), file);
   return spec.linux?.seccomp as Seccomp;
+}
+
+/** Containerd's and Docker's own format has conditions on the container, of which the runtime knows nothing. */
+function engineProfile(file: string): TsruncError {
+  return new TsruncError("config", `\`${file}\` is a profile for an engine, which makes that of config.json from it`, {
+    hint: "look at the bundle of a container that the engine has made",
+  });
 }
 
 /** @throws TsruncError `usage` for a raw filter, which says nothing about rules */
