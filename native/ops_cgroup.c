@@ -86,24 +86,65 @@ static void kill_listed(int dir) {
   close(fd);
 }
 
-/* One pass, bottom up; EBUSY where something is still in it. */
-static int remove_once(int parent, const char *path, bool kill_all) {
-  if (unlinkat(parent, path, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
-  if (errno != EBUSY && errno != ENOTEMPTY) return -1;
-  int dir = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (dir < 0) return errno == ENOENT ? 0 : -1;
-  if (kill_all) {
-    int fd = openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC); /* Linux 5.14, v2 only */
-    if (fd < 0 || write(fd, "1", 1) < 0) kill_listed(dir);
-    if (fd >= 0) close(fd);
-  }
+static void kill_members(int dir) {
+  int fd = openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC); /* Linux 5.14, v2 only */
+  if (fd < 0 || write(fd, "1", 1) < 0) kill_listed(dir);
+  if (fd >= 0) close(fd);
+}
+
+static int open_child(int dir, const char *name) { return openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW); }
+
+/* Whether a child is left; `name` is one that did not go. */
+static bool remove_children(int dir, char name[256]) {
   char buf[4096] __attribute__((aligned(8)));
+  bool left = false;
   long n;
+  lseek(dir, 0, SEEK_SET);
   while ((n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
     for (long at = 0; at < n;) {
       struct entry *e = (struct entry *)(buf + at);
       at += e->reclen;
-      if (e->type == 4 && strcmp(e->name, ".") && strcmp(e->name, "..")) remove_once(dir, e->name, kill_all);
+      if (e->type != 4 || !strcmp(e->name, ".") || !strcmp(e->name, "..") || unlinkat(dir, e->name, AT_REMOVEDIR) == 0) continue;
+      memcpy(name, e->name, strlen(e->name) + 1);
+      left = true;
+    }
+  return left;
+}
+
+#define DEEP 32
+
+/*
+ * A container that may make cgroups nests them deeper than our stack and our descriptors go: from DEEP on one branch
+ * is followed at a time, up again by `..`. Where a process is still in the way, the next pass goes on.
+ */
+static void remove_branches(int dir, bool kill_all, uint64_t until) {
+  char name[256], first[16];
+  for (unsigned depth = 0; now_ns() < until;) {
+    if (kill_all) kill_members(dir);
+    bool down = remove_children(dir, name);
+    if (!down && (depth == 0 || read_file(dir, "cgroup.procs", first, sizeof first) > 0)) return;
+    int next = open_child(dir, down ? name : "..");
+    if (next < 0 || dup3(next, dir, O_CLOEXEC) < 0) return;
+    close(next);
+    depth += down ? 1u : -1u;
+  }
+}
+
+/* One pass, bottom up; EBUSY where something is still in it. */
+static int remove_once(int parent, const char *path, bool kill_all, unsigned depth, uint64_t until) {
+  if (unlinkat(parent, path, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+  if (errno != EBUSY && errno != ENOTEMPTY) return -1;
+  int dir = open_child(parent, path);
+  if (dir < 0) return errno == ENOENT ? 0 : -1;
+  if (kill_all) kill_members(dir);
+  if (depth == DEEP) remove_branches(dir, kill_all, until);
+  char buf[4096] __attribute__((aligned(8)));
+  long n;
+  while (depth < DEEP && (n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
+    for (long at = 0; at < n;) {
+      struct entry *e = (struct entry *)(buf + at);
+      at += e->reclen;
+      if (e->type == 4 && strcmp(e->name, ".") && strcmp(e->name, "..")) remove_once(dir, e->name, kill_all, depth + 1, until);
     }
   close(dir);
   return unlinkat(parent, path, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
@@ -114,7 +155,7 @@ int do_cgroup_remove(const struct op_cgroup_remove *op) {
   uint64_t until = now_ns() + op->timeout_ms * 1000000u;
   long pause = 50000;
   for (;;) {
-    if (remove_once(AT_FDCWD, str(op->path), op->kill) == 0) return 0;
+    if (remove_once(AT_FDCWD, str(op->path), op->kill, 0, until) == 0) return 0;
     if (errno != EBUSY && errno != ENOTEMPTY) return fail(STEP_CGROUP_REMOVE_RMDIR, str(op->path));
     if (now_ns() >= until) return fail_errno(STEP_CGROUP_REMOVE_RMDIR, EBUSY, str(op->path));
     struct timespec ts = { 0, pause };
