@@ -5,7 +5,7 @@ set -euo pipefail
 
 ((EUID == 0)) || die "the demo limits memory and CPU of a container, which needs root: sudo npm run demo"
 
-set_up
+set_up "$BUILD_NEEDS"
 [[ -x dist/tsrunc ]] || die "the build made no dist/tsrunc"
 
 work=$(mktemp -d /tmp/tsrunc-demo.XXXXXX)

@@ -9,11 +9,15 @@ die() {
   exit 1
 }
 
-# What building and the tests run, and the Debian package that has it.
-missing_packages() {
+# Programs and files, and the Debian packages that have them.
+BUILD_NEEDS="/usr/bin/cc:gcc /usr/include/stdio.h:libc6-dev musl-gcc:musl-tools objcopy:binutils busybox:busybox-static
+  unshare:util-linux ps:procps mount:mount git:git"
+TEST_NEEDS="script:bsdutils ip:iproute2 runc:runc crun:crun newuidmap:uidmap jq:jq strace:strace
+  /usr/include/seccomp.h:libseccomp-dev"
+
+missing_packages() { # NEEDS
   local pair
-  for pair in /usr/bin/cc:gcc /usr/include/stdio.h:libc6-dev musl-gcc:musl-tools objcopy:binutils busybox:busybox-static \
-    unshare:util-linux script:bsdutils ps:procps ip:iproute2 mount:mount git:git; do
+  for pair in $1; do
     case $pair in
       /*) [[ -e ${pair%%:*} ]] || echo "${pair#*:}" ;;
       *) command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}" ;;
@@ -21,9 +25,9 @@ missing_packages() {
   done
 }
 
-install_packages() {
+install_packages() { # NEEDS
   local packages
-  mapfile -t packages < <(missing_packages)
+  mapfile -t packages < <(missing_packages "$1")
   ((${#packages[@]} > 0)) || return 0
   command -v apt-get >/dev/null || die "these programs' Debian packages are missing, and there is no apt-get: ${packages[*]}"
   ((EUID == 0)) || die "these Debian packages are missing; install them as root: apt-get install ${packages[*]}"
@@ -47,8 +51,10 @@ install_modules() {
 }
 
 # Everything up to a finished build. The build's own output is only shown when it fails.
-set_up() {
-  install_packages
+set_up() { # NEEDS
+  # Debian keeps some of these where an ordinary user does not look.
+  PATH=$PATH:/usr/sbin:/sbin
+  install_packages "$1"
   check_node
   install_modules
   local log
@@ -60,4 +66,9 @@ set_up() {
   fi
   rm -f "$log"
   BUN=$(node --input-type=module -e 'import { findBun } from "./scripts/tools.mjs"; console.log(findBun())')
+}
+
+# Folders with tests that need no engines and no VM.
+unit_tests() {
+  find test -name '*.test.ts' -not -path 'test/engines/*' | cut -d/ -f1,2 | sort -u
 }
