@@ -122,15 +122,15 @@ function compileInput(spec: Spec, options: CreateOptions, run: RunOptions | unde
     consoleSocket: undefined,
     pidfdSocket: absolute(options.pidfdSocket),
     pidFile: absolute(options.pidFile),
-    notifySocket: process.env["NOTIFY_SOCKET"] || undefined,
+    notifySocket: process.env.NOTIFY_SOCKET || undefined,
     listenFds: listenFds(),
   };
 }
 
 /** Sockets of systemd's socket activation, which count from 3 too (sd_listen_fds(3)). */
 function listenFds(): number {
-  const count = Number(process.env["LISTEN_FDS"] ?? 0);
-  const meant = process.env["LISTEN_PID"];
+  const count = Number(process.env.LISTEN_FDS ?? 0);
+  const meant = process.env.LISTEN_PID;
   if (meant !== undefined && Number(meant) !== process.pid) return 0;
   return Number.isSafeInteger(count) && count > 0 ? count : 0;
 }

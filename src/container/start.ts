@@ -36,7 +36,7 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
     { op: "release", path: fifo, pid: record.pid, start: record.startTime },
     { op: "unlink", path: fifo, ignore: ["ENOENT"] },
   ];
-  const socket = process.env["NOTIFY_SOCKET"];
+  const socket = process.env.NOTIFY_SOCKET;
   const notify = path.join(directory, "notify");
   if (socket !== undefined && fs.existsSync(notify)) {
     launcher.splice(1, 0, { op: "notifyListen", slot: SLOT_NOTIFY, path: path.join(notify, "notify.sock") });

@@ -63,7 +63,7 @@ export function writeProgram(program: Program, options: LaunchOptions): string {
     reporter: options.reporter,
     context: JSON.stringify(context),
     timings: timings !== undefined,
-    fault: options.fault ?? faultOf(process.env["TSRUNC_FAULT"]),
+    fault: options.fault ?? faultOf(process.env.TSRUNC_FAULT),
   });
   const file = path.join(options.directory, `program~${process.pid}`);
   try {

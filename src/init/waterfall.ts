@@ -74,7 +74,7 @@ export function timingSvg(rows: readonly Row[], title: string): string {
     const w = Math.max(1, row.duration * scale);
     const opacity = isWait(row) ? 0.25 : 1;
     return (
-      `<text x="${left - 8}" y="${y + 11}" text-anchor="end">${escape(row.name.slice(0, 48))}</text>` +
+      `<text x="${left - 8}" y="${y + 11}" text-anchor="end">${escapeText(row.name.slice(0, 48))}</text>` +
       `<rect x="${x.toFixed(1)}" y="${y + 2}" width="${w.toFixed(1)}" height="${line - 4}" fill="${COLORS[row.lane]}" opacity="${opacity}"/>` +
       `<text x="${(x + w + 4).toFixed(1)}" y="${y + 11}" fill="#777">${row.duration.toFixed(0)} µs</text>`
     );
@@ -82,10 +82,10 @@ export function timingSvg(rows: readonly Row[], title: string): string {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 90}" height="${height}" font-family="sans-serif" font-size="11">` +
     `<rect width="100%" height="100%" fill="#fff"/>` +
-    `<text x="8" y="20" font-size="14">${escape(title)}: ${(total / 1000).toFixed(2)} ms</text>${bars.join("")}</svg>\n`
+    `<text x="8" y="20" font-size="14">${escapeText(title)}: ${(total / 1000).toFixed(2)} ms</text>${bars.join("")}</svg>\n`
   );
 }
 
-function escape(text: string): string {
+function escapeText(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
