@@ -130,21 +130,24 @@ check("hooks of a container that joins a pid namespace stay out of it", async (t
   expect(readFileSync(c.file("after"), "utf8")).toBe(own);
 });
 
-check("the directory of the notify socket cannot be written to by the container", async (t) => {
-  const c = t.container();
-  const socket = c.file("notify");
-  const listener = startCommand([receiverProgram(), "--datagram", socket]);
-  t.cleanup(() => {
-    listener.child.kill("SIGKILL");
+for (const uid of [0, 1000])
+  checkTsrunc(`the directory of the notify socket cannot be written to by uid ${uid}, the socket can`, async (t) => {
+    const c = t.container((spec) => {
+      spec.process.user = { uid, gid: uid };
+    });
+    const socket = c.file("notify");
+    const listener = startCommand([receiverProgram(), "--datagram", socket]);
+    t.cleanup(() => {
+      listener.child.kill("SIGKILL");
+    });
+    await until("the socket", () => existsSync(socket));
+    const operations = ["creat=/run/notify/file", "mkdir=/run/notify/dir", "unlink=/run/notify/notify.sock"];
+    const probe = await c.probeWith({ env: { NOTIFY_SOCKET: socket } }, ...operations, "notify=READY=1", "report");
+    for (const operation of operations)
+      expect({ operation, is: probe.of(operation) }).toEqual({ operation, is: "EROFS" });
+    expect(probe.of("notify=READY=1")).toBe("OK");
+    expect(probe.mount("/run/notify")?.options).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
   });
-  await until("the socket", () => existsSync(socket));
-  const operations = ["creat=/run/notify/file", "mkdir=/run/notify/dir", "unlink=/run/notify/notify.sock"];
-  const probe = await c.probeWith({ env: { NOTIFY_SOCKET: socket } }, ...operations, "notify=READY=1", "report");
-  for (const operation of operations)
-    expect({ operation, is: probe.of(operation) }).toEqual({ operation, is: "EROFS" });
-  expect(probe.of("notify=READY=1")).toBe("OK");
-  expect(probe.mount("/run/notify")?.options).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
-});
 
 checkTsrunc("in a user namespace the path of a device brings no other file of the host", async (t) => {
   const c = t.container((spec, self) => {

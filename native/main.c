@@ -189,6 +189,18 @@ static void load(const char *path) {
   if (!program_ok()) usage("the program is damaged");
 }
 
+/* What init said before it went is the reason for what then failed out here. */
+static void prefer_word_of_init(struct report *failure) {
+  struct message m;
+  int fd;
+  if (ctx.sync < 0) return;
+  fcntl(ctx.sync, F_SETFL, O_NONBLOCK);
+  while (receive_message(ctx.sync, &m, &fd) > 0) {
+    if (fd >= 0) close(fd);
+    if (m.type == MESSAGE_FAILURE) *failure = m.report;
+  }
+}
+
 int main(int argc, char **argv, char **envp) {
   if (argc != 2) usage("this is a part of tsrunc and not run by hand");
   prctl(PR_SET_DUMPABLE, 0);
@@ -198,6 +210,7 @@ int main(int argc, char **argv, char **envp) {
   ctx.environment = envp;
   for (int i = 0; i < SLOTS; i++) ctx.slots[i] = -1;
   load(argv[1]);
+  memset(argv[1], 0, strlen(argv[1])); /* everybody in the container could read it in /proc/PID/cmdline */
   const struct program *p = (const struct program *)ctx.base;
   /* Above the fds that are to be kept only our own may be open from here on (CVE-2024-21626). */
   unsigned first = 3 + p->keep_fds;
@@ -216,8 +229,9 @@ int main(int argc, char **argv, char **envp) {
   }
   if (!run_list(LIST_LAUNCHER)) {
     struct report failure = ctx.failure;
-    failure.kind = REPORT_FAILURE;
     stop_child();
+    prefer_word_of_init(&failure);
+    failure.kind = REPORT_FAILURE;
     if (ctx.launcher_at >= p->cleanup_from) run_list(LIST_CLEANUP);
     ctx.warned = true;
     report(&failure);
