@@ -84,7 +84,7 @@ test("exec with a terminal and as another user", async () => {
   const flags = ["task", "exec", "--exec-id", freshId(), "-t", "--user", "1000:1000", "--cwd", "/home/app", id];
   const line = [...engine().client, ...flags, "sh", "-c", "'tty; id -u; pwd'"].join(" ");
   const result = await run(["script", "-qec", line, "/dev/null"]);
-  expect(result.stdout.replaceAll("\r", "")).toMatch(/\/dev\/pts\/\d\n1000\n\/home\/app\n/);
+  expect(result.stdout.replaceAll(/\r|\^@/g, "")).toMatch(/\/dev\/pts\/\d\n1000\n\/home\/app\n/);
 });
 
 test("a detached exec goes on without its client", async () => {

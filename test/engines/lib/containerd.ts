@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { call, type Engine, must, ready, startDaemon, stopDaemon } from "./engine.ts";
 import { openRoom } from "./room.ts";
-import { makeImage } from "./image.ts";
+import { makeImage, PAUSE_IMAGE } from "./image.ts";
 import { runtimePath, subdirectory, TAG } from "./workspace.ts";
 
 export interface Containerd extends Engine {
@@ -18,9 +18,11 @@ interface Options {
 function criSection(): string {
   return `
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "localhost/box:latest"
+  sandbox_image = "${PAUSE_IMAGE}"
   disable_apparmor = true
   restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.tsrunc]
   runtime_type = "io.containerd.runc.v2"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.tsrunc.options]

@@ -109,15 +109,21 @@ async function shutDown(engine: Engine): Promise<void> {
  * Starts an engine before the tests of a file and stops it after them. After each test all containers are removed and
  * nothing may be left of them: no state, no cgroup, no process.
  */
-export function useEngine(start: () => Promise<Engine>): () => Engine {
+export function useEngine<E extends Engine>(start: () => Promise<E>): () => E {
   setDefaultTimeout(60_000);
-  let engine: Engine | undefined;
-  const running = (): Engine => {
+  let engine: E | undefined;
+  const running = (): E => {
     if (engine === undefined) throw new Error("the engine has not come up");
     return engine;
   };
   beforeAll(async () => {
-    engine = await start();
+    try {
+      engine = await start();
+    } catch (error) {
+      killProcessesOfRun();
+      removeWorkspace();
+      throw error;
+    }
   }, 60_000);
   afterEach(async () => {
     if (engine === undefined) return;

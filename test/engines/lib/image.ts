@@ -17,6 +17,9 @@ import { subdirectory, workspace } from "./workspace.ts";
 /** Under this name all engines know the image. */
 export const IMAGE = "localhost/box:latest";
 
+/** What pods are made of. */
+export const PAUSE_IMAGE = "localhost/pause:latest";
+
 const PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n";
 const GROUP = "root:x:0:\naudio:x:29:app\napp:x:1000:\n";
 
@@ -45,28 +48,41 @@ function digest(file: string): string {
   return createHash("sha256").update(readFileSync(file)).digest("hex");
 }
 
-/** Writes the archive and returns its path. */
-export async function makeImage(): Promise<string> {
-  const archive = path.join(workspace(), "image.tar");
-  if (existsSync(archive)) return archive;
-  const root = await rootfs();
-  const parts = subdirectory("image/parts");
-  const layer = path.join(parts, "layer.tar");
-  await ok(["tar", "--numeric-owner", "--owner=0", "--group=0", "-C", root, "-cf", layer, "."]);
+async function layerFile(): Promise<string> {
+  const layer = path.join(subdirectory("image"), "layer.tar");
+  if (existsSync(layer)) return layer;
+  await ok(["tar", "--numeric-owner", "--owner=0", "--group=0", "-C", await rootfs(), "-cf", layer, "."]);
+  return layer;
+}
+
+async function archive(name: string, tag: string, command: readonly string[]): Promise<string> {
+  const target = path.join(workspace(), `${name}.tar`);
+  if (existsSync(target)) return target;
+  const layer = await layerFile();
   const config = JSON.stringify({
     created: "2024-01-01T00:00:00Z",
     architecture: process.arch === "arm64" ? "arm64" : "amd64",
     os: "linux",
-    config: { Env: ["PATH=/bin", "FROM_IMAGE=yes"], Cmd: ["/bin/sh"], WorkingDir: "/" },
+    config: { Env: ["PATH=/bin", "FROM_IMAGE=yes"], Cmd: command, WorkingDir: "/" },
     rootfs: { type: "layers", diff_ids: [`sha256:${digest(layer)}`] },
     history: [{ created: "2024-01-01T00:00:00Z", created_by: "busybox" }],
   });
+  const parts = subdirectory(`image/${name}`);
   const configName = `${createHash("sha256").update(config).digest("hex")}.json`;
+  const manifest = [{ Config: configName, RepoTags: [tag], Layers: ["layer.tar"] }];
+  copyFileSync(layer, path.join(parts, "layer.tar"));
   writeFileSync(path.join(parts, configName), config);
-  writeFileSync(
-    path.join(parts, "manifest.json"),
-    JSON.stringify([{ Config: configName, RepoTags: [IMAGE], Layers: ["layer.tar"] }]),
-  );
-  await ok(["tar", "-C", parts, "-cf", archive, ...readdirSync(parts)]);
-  return archive;
+  writeFileSync(path.join(parts, "manifest.json"), JSON.stringify(manifest));
+  await ok(["tar", "-C", parts, "-cf", target, ...readdirSync(parts)]);
+  return target;
+}
+
+/** Writes the image's archive and returns its path. */
+export async function makeImage(): Promise<string> {
+  return await archive("box", IMAGE, ["/bin/sh"]);
+}
+
+/** The image that keeps a pod's namespaces: it only waits. */
+export async function makePauseImage(): Promise<string> {
+  return await archive("pause", PAUSE_IMAGE, ["/bin/sleep", "infinity"]);
 }

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { background, container, type Engine, inspect, must, output } from "./engine.ts";
+import { workingDirectory } from "./room.ts";
 import { until } from "./run.ts";
 
 const V2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
@@ -62,7 +63,9 @@ export function limitScenarios(engine: () => Engine): void {
     const flags = ["--memory", "24m", "--memory-swap", "24m"];
     const id = await background(engine(), flags, "sh", "-c", "head -c 200000000 /dev/zero | tail -n 1 >/dev/null; status=$?; sleep 1; exit $status");
     expect(await must(engine(), ["wait", id])).toBe("137");
-    expect(await inspect(engine(), id, "{{.State.OOMKilled}}")).toBe("true");
+    // Debian's conmon writes down what it sees in its working directory, where podman does not look for it.
+    const seen = existsSync(path.join(workingDirectory(), "oom"));
+    expect([await inspect(engine(), id, "{{.State.OOMKilled}}"), seen]).toContain(engine().name === "docker" ? "true" : true);
   });
 
   test("pause holds a container, unpause lets it go on", async () => {

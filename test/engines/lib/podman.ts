@@ -14,7 +14,7 @@ function configuration(): string {
   return `[engine]
 runtime = "${name}"
 runtime_supports_json = ["crun", "runc", "tsrunc"]
-runtime_supports_nocgroups = ["crun", "tsrunc"]
+runtime_supports_nocgroup = ["crun", "tsrunc"]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"

@@ -41,6 +41,11 @@ echo ready
 exec sleep infinity
 `;
 
+/** Where all that is run inside starts from. */
+export function workingDirectory(): string {
+  return subdirectory("cwd");
+}
+
 /** Opens a room. `files` are put in the place of files of the host: contents by absolute path. */
 export async function openRoom(files: Readonly<Record<string, string>> = {}): Promise<Room> {
   const sources = Object.entries(files).map(([target, contents], index) => {
@@ -59,7 +64,7 @@ export async function openRoom(files: Readonly<Record<string, string>> = {}): Pr
   return {
     pid,
     outside: (inside) => `/proc/${pid}/root${inside}`,
-    inside: (argv) => ["nsenter", `--mount=/proc/${pid}/ns/mnt`, "--", ...argv],
+    inside: (argv) => ["nsenter", `--mount=/proc/${pid}/ns/mnt`, "--", "env", "-C", workingDirectory(), ...argv],
     close: async () => await end(holder),
   };
 }
