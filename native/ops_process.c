@@ -290,7 +290,7 @@ int do_await(const struct op_await *op) {
     ssize_t n = receive_message(ctx.sync, &m, &fd);
     if (n <= 0 && ctx.list == LIST_INIT) _exit(1); /* the launcher is gone: so is the container */
     if (n <= 0 && op->token == 0) return died_as_init(ctx.pid) ? child_died(STEP_AWAIT_DIED) : 0; /* closed by exec */
-    if (n <= 0) return n < 0 && errno != ECONNRESET ? fail(STEP_AWAIT_RECEIVE, NULL) : child_died(STEP_AWAIT_DIED);
+    if (n <= 0) return n < 0 ? fail(STEP_AWAIT_RECEIVE, NULL) : child_died(STEP_AWAIT_DIED);
     if (m.type == MESSAGE_TOKEN && m.token == op->token) return 0;
     if (m.type == MESSAGE_FD) ctx.pty = fd;
     else if (m.type == MESSAGE_WARNING) warn_or_report(REPORT_WARNING, &m.report);

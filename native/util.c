@@ -190,8 +190,9 @@ ssize_t receive_message(int sock, struct message *m, int *fd) {
   union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } control;
   struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
   ssize_t n;
+  /* The other end closed with something of ours unread: that is told once, and what it sent before comes after it. */
   do n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-  while (n < 0 && errno == EINTR);
+  while (n < 0 && (errno == EINTR || errno == ECONNRESET));
   if (fd) *fd = -1;
   struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
   if (c && c->cmsg_type == SCM_RIGHTS) {

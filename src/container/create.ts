@@ -9,6 +9,7 @@ import type { LaunchOptions } from "../init/launch.ts";
 import { labelsOf } from "../init/report.ts";
 import { compileCreate } from "../program/compile.ts";
 import { hostRootId, namespacesOf } from "../program/compile-namespaces.ts";
+import { hostMounts } from "../program/compile-rootfs.ts";
 import type { CompileInput, HostFacts } from "../program/input.ts";
 import { MOUNT_ATTR_RDONLY, parseMountOptions } from "../program/mount-options.ts";
 import type { Program } from "../program/program.ts";
@@ -54,9 +55,11 @@ export function prepareCreate(
   const cgroup = planCgroup(cgroupInput(context, options.id, spec, facts), facts.cgroup);
   mark("cgroups");
   const seccomp = compileProfile(context, spec.linux?.seccomp);
+  const mounts = hostMounts(spec);
   const record = {
     ...newRecord(options.id, spec, bundle, rootfs, cgroup),
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
+    ...(mounts.length === 0 ? {} : { hostMounts: mounts }),
   };
   const creating = { ...record, creator: self() };
   const input = {
@@ -68,7 +71,7 @@ export function prepareCreate(
   mark("seccomp");
   // The labels of what runs after start are kept, so that start can say what failed.
   const first = compileCreate({ ...input, stateTemplate: "" });
-  const final = stateTemplate({ ...record, ...tailOf(first), ...unmountOf(first) });
+  const final = stateTemplate({ ...record, ...tailOf(first) });
   const program = replaceState(first, directory, final);
   mark("compile");
   const warnings = [...loaded.warnings, ...cgroup.warnings];
@@ -88,11 +91,6 @@ function tailOf(program: Program): Pick<StateRecord, "tail"> {
   const at = program.init.findIndex((op) => op.op === "fifo");
   if (at < 0) return {};
   return { tail: { first: at, labels: labelsOf(program).init?.slice(at) ?? [] } };
-}
-
-function unmountOf(program: Program): Pick<StateRecord, "hostMounts"> {
-  const op = program.cleanup.find((candidate) => candidate.op === "unmount");
-  return op === undefined ? {} : { hostMounts: op.paths };
 }
 
 type FromOptions = Omit<

@@ -1,13 +1,12 @@
 /** A further process in a running container: a shorter way to the same tail. */
 import type { CompiledFilter } from "../seccomp/compile.ts";
 import type { Process, Spec } from "../spec/types.ts";
-import { TOKENS } from "./compile.ts";
 import { CLONE_FLAGS, canSetGroups, hasOwn, namespacesOf } from "./compile-namespaces.ts";
 import { compileProcess, type ProcessOps } from "./compile-process.ts";
 import { bitmap, linuxProcessOps } from "./compile-scheduling.ts";
 import { compileSeccompOps } from "./compile-seccomp.ts";
 import type { HostFacts } from "./input.ts";
-import { LAUNCHER_SLOT, type Op, PID } from "./ops.ts";
+import { LAUNCHER_SLOT, type Op, PID, TOKENS } from "./ops.ts";
 import type { Program } from "./program.ts";
 
 const SLOT_TARGET = 0;

@@ -2,7 +2,7 @@
 import { TsruncError } from "../errors.ts";
 import type { IDMapping, NamespaceType, Spec } from "../spec/types.ts";
 import type { HostFacts } from "./input.ts";
-import { type Op, PID } from "./ops.ts";
+import { type Op, PID, TOKENS } from "./ops.ts";
 
 /** Flags of clone(2), also the types of setns(2). */
 export const CLONE_FLAGS: Readonly<Record<NamespaceType, number>> = {
@@ -43,8 +43,10 @@ export interface NamespaceOps {
   /** Launcher, before clone. */
   readonly open: readonly Op[];
   readonly clone: Op;
-  /** Launcher, after clone: id maps. */
+  /** Launcher, after clone: id maps and clock offsets. */
   readonly maps: readonly Op[];
+  /** Init, before it waits for the launcher's maps. */
+  readonly first: readonly Op[];
   /** Init, once the maps are written. */
   readonly enter: readonly Op[];
 }
@@ -62,7 +64,13 @@ export function compileNamespaces(
     slots.set(type, next);
     open.push({ op: "openNs", slot: next++, path, type: CLONE_FLAGS[type], at, what: `${type} namespace` });
   }
-  return { open, clone: cloneOp(ns, slots, into), maps: idMaps(spec, ns, facts), enter: enterOps(spec, ns, slots) };
+  return {
+    open,
+    clone: cloneOp(ns, slots, into),
+    maps: [...idMaps(spec, ns, facts), ...offsetOps(spec, ns)],
+    first: firstOps(spec, ns),
+    enter: enterOps(spec, ns, slots),
+  };
 }
 
 function cloneOp(ns: Namespaces, slots: ReadonlyMap<NamespaceType, number>, into: string | undefined): Op {
@@ -96,14 +104,31 @@ function enterOps(spec: Spec, ns: Namespaces, slots: ReadonlyMap<NamespaceType, 
     else ops.push({ op: "setns", slot, flags: CLONE_FLAGS[type], at: joined.at, what: `${type} namespace` });
   }
   if (slots.has("pid")) ops.push({ op: "closeSlot", slot: slots.get("pid") ?? 0 });
-  if (ns.made.has("time")) ops.push(timeOp(spec));
+  if (ns.made.has("time")) ops.push({ op: "timens", ...TIME });
   return ops;
 }
 
-function timeOp(spec: Spec): Op {
+const TIME = { at: "/linux/timeOffsets", what: "time namespace" } as const;
+
+function offsetsText(spec: Spec): string {
   const offsets = Object.entries(spec.linux?.timeOffsets ?? {});
-  const text = offsets.map(([clock, o]) => `${clock} ${o?.secs ?? 0} ${o?.nanosecs ?? 0}\n`).join("");
-  return { op: "timens", text, at: "/linux/timeOffsets", what: "time namespace" };
+  return offsets.map(([clock, o]) => `${clock} ${o?.secs ?? 0} ${o?.nanosecs ?? 0}\n`).join("");
+}
+
+function firstOps(spec: Spec, ns: Namespaces): Op[] {
+  if (!ns.made.has("time")) return [];
+  const made: Op = { op: "unshare", flags: CLONE_FLAGS.time, ...TIME };
+  return offsetsText(spec) === "" ? [made] : [made, { op: "post", token: TOKENS.timed }];
+}
+
+/** By the launcher: they can be set only before anybody is in the namespace, and take rights that init may lack. */
+function offsetOps(spec: Spec, ns: Namespaces): Op[] {
+  const text = offsetsText(spec);
+  if (!ns.made.has("time") || text === "") return [];
+  return [
+    { op: "await", token: TOKENS.timed },
+    { op: "childWrite", file: "timens_offsets", text, ignore: [], ...TIME },
+  ];
 }
 
 /** Without privileges the kernel wants `setgroups` denied before a gid map may be written (user_namespaces(7)). */

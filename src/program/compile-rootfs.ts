@@ -2,7 +2,7 @@
 import { TsruncError } from "../errors.ts";
 import type { Device, Spec } from "../spec/types.ts";
 import { compileMounts, mountEntries, sendsTrees } from "./compile-mounts.ts";
-import { hasOwn, type Namespaces } from "./compile-namespaces.ts";
+import { hasOwn, type Namespaces, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import {
   MOUNT_ATTR_NODEV,
@@ -57,7 +57,6 @@ export interface RootfsOps {
 export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   const { spec } = input;
   const own = hasOwn(ns, "mount");
-  const entries = mountEntries(spec.mounts ?? []);
   const propagation = rootPropagation(spec);
   const root: Op[] = [{ op: "nullDevice" }];
   if (own) {
@@ -71,7 +70,7 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   const parentPrivate = own && propagation !== undefined && (propagation & MS_SHARED) !== 0;
   root.push({ op: "root", path: input.rootfs, bind: own, parentPrivate, at: "/root/path", what: "rootfs" });
   const dev = needsDev(spec);
-  const prepare = compileMounts(entries, input).map((op) => (dev ? writableDev(op) : op));
+  const prepare = compileMounts(mountEntries(spec.mounts ?? []), input).map((op) => (dev ? writableDev(op) : op));
   if (dev) prepare.push(...devOps(input, ns));
   return {
     root,
@@ -79,7 +78,7 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
     cover: coverOps(input, dev),
     enter: enterOps(input, own, propagation),
     finish: finishOps(spec, own, propagation),
-    leave: own ? [] : leaveOps(input, entries),
+    leave: leaveOps(input),
   };
 }
 
@@ -202,8 +201,12 @@ function coverOps(input: CompileInput, dev: boolean): Op[] {
   return ops;
 }
 
-/** Without a mount namespace the mounts are the host's, and someone has to take them away. */
-function leaveOps(input: CompileInput, entries: readonly { readonly dest: string }[]): Op[] {
-  if (entries.length === 0) return [];
-  return [{ op: "unmount", root: input.rootfs, paths: entries.map((e) => e.dest), at: "/mounts" }];
+/** Destinations of the mounts that are made in the host's mount namespace, and that someone has to take away. */
+export function hostMounts(spec: Spec): readonly string[] {
+  return hasOwn(namespacesOf(spec), "mount") ? [] : mountEntries(spec.mounts ?? []).map(({ dest }) => dest);
+}
+
+function leaveOps({ spec, rootfs }: CompileInput): Op[] {
+  const paths = hostMounts(spec);
+  return paths.length === 0 ? [] : [{ op: "unmount", root: rootfs, paths, at: "/mounts" }];
 }

@@ -17,11 +17,8 @@ import { compileRootfs, NOTIFY_DIRECTORY, type RootfsOps } from "./compile-rootf
 import { linuxProcessOps } from "./compile-scheduling.ts";
 import { compileSeccompOps, type SeccompOps } from "./compile-seccomp.ts";
 import type { CompileInput } from "./input.ts";
-import { LAUNCHER_SLOT, type Op, PID } from "./ops.ts";
+import { LAUNCHER_SLOT, type Op, PID, TOKENS } from "./ops.ts";
 import type { Program } from "./program.ts";
-
-/** What launcher and init tell each other. 0 is init's end of the channel being closed, by exec. */
-export const TOKENS = { released: 1, mounted: 2, hooked: 3, ready: 4, final: 5, rooted: 6, closed: 0 } as const;
 
 /** 0-7 are joined namespaces. */
 const SLOT_FIFO = 8;
@@ -212,7 +209,8 @@ function initOps(parts: Parts): Op[] {
   const { spec } = input;
   const names = compileNamespaces(spec, ns, input.facts, undefined);
   // A thread that moves itself needs no lock over all processes: milliseconds less than from outside (v1).
-  const ops: Op[] = [...input.cgroup.enter, { op: "await", token: TOKENS.released }, ...names.enter, { op: "setsid" }];
+  const ops: Op[] = [...input.cgroup.enter, ...names.first, { op: "await", token: TOKENS.released }];
+  ops.push(...names.enter, { op: "setsid" });
   if (!input.noNewKeyring)
     ops.push({ op: "keyring", name: `_ses.${input.id}`, ignore: ["ENOSYS"], what: "session keyring" });
   // Now that init is in its cgroup, which will be the root of what it sees.

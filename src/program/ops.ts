@@ -96,7 +96,8 @@ export const OPS = {
   // ---- init: identity and namespaces ----
   setns: { on: "I", args: { slot: "slot", flags: "u64" }, steps: ["setns"] },
   unshare: { on: "I", args: { flags: "u64" }, steps: ["unshare"] },
-  timens: { on: "I", args: { text: "str" }, steps: ["unshare", "offsets", "setns"] },
+  /** Enters the time namespace that `unshare` made for children. */
+  timens: { on: "I", args: {}, steps: ["setns"] },
   becomeRoot: { on: "I", args: { groups: "bool" }, steps: ["setgroups", "setgid", "setuid"] },
   setsid: { on: "I", args: {}, steps: ["setsid"] },
   keyring: { on: "I", args: { name: "str", ignore: "errnos" }, steps: ["join", "permissions"] },
@@ -299,6 +300,17 @@ export const MOUNT_FLAGS = {
 export const PIVOT_MODES = { pivotRoot: 0, move: 1, chroot: 2 } as const;
 /** `hard` of the op rlimit: leave the hard limit as it is. */
 export const KEEP_HARD_LIMIT = (1n << 64n) - 2n;
+/** What launcher and init tell each other. 0 is init's end of the channel being closed, by exec. */
+export const TOKENS = {
+  released: 1,
+  mounted: 2,
+  hooked: 3,
+  ready: 4,
+  final: 5,
+  rooted: 6,
+  timed: 7,
+  closed: 0,
+} as const;
 /** First slot that only the launcher has; native/init.h's LAUNCHER_SLOTS. */
 export const LAUNCHER_SLOT = 16;
 /** Index of each list of a program, as failures name it. */

@@ -2,8 +2,7 @@
 
 import * as os from "node:os";
 import { capabilityNames } from "../spec/capabilities.ts";
-import { TOKENS } from "./compile.ts";
-import { KEEP_HARD_LIMIT, MOUNT_FLAGS, PIVOT_MODES } from "./ops.ts";
+import { KEEP_HARD_LIMIT, MOUNT_FLAGS, PIVOT_MODES, TOKENS } from "./ops.ts";
 
 /** `NAME:VALUE` in hexadecimal, blank-separated; parsed when first asked for. */
 const BITS = {
