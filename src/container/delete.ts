@@ -62,7 +62,8 @@ function killOps(record: StateRecord, status: Status, directory: string): Op[] {
       // Start takes the FIFO away under the same lock: if it has, the container is running and not to be deleted.
       return [{ op: "unlink", path: path.join(directory, EXEC_FIFO), ignore: [] }, kill(record)];
     case "creating":
-      return record.creator === undefined ? [kill(record)] : [kill(record.creator), kill(record)];
+      // Its first process, if there is one already, goes with its cgroup or because its creator is gone.
+      return record.creator === undefined ? [] : [kill(record.creator)];
     case "running":
     case "paused":
       // On v1 a frozen process takes no signal, SIGKILL neither.
