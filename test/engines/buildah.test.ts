@@ -19,10 +19,21 @@ function runFlags(): readonly string[] {
 
 test("build: RUN steps", async () => {
   const context = buildContext("buildah");
-  const flags = ["--isolation", "oci", "--runtime", runtimePath(), "--network", "none", "--cgroup-parent", `/${TAG}/build`];
+  const flags = [
+    "--isolation",
+    "oci",
+    "--runtime",
+    runtimePath(),
+    "--network",
+    "none",
+    "--cgroup-parent",
+    `/${TAG}/build`,
+  ];
   await must(engine(), ["bud", ...flags, "-t", "built", context]);
   const name = await must(engine(), ["from", "--pull-never", "built"]);
-  expect(await must(engine(), ["run", "--isolation", "oci", "--runtime", runtimePath(), name, "cat", "/work/made"])).toBe("given\nhello\n0");
+  expect(
+    await must(engine(), ["run", "--isolation", "oci", "--runtime", runtimePath(), name, "cat", "/work/made"]),
+  ).toBe("given\nhello\n0");
   const failing = await call(engine(), ["bud", ...flags, "-f", `${context}/Dockerfile.failing`, context]);
   expect(failing.code).not.toBe(0);
   expect(failing.stderr).toContain("exit status 23");

@@ -36,7 +36,10 @@ async function printed(flags: readonly string[], ...command: readonly string[]):
 /** Starts a container in the background that does nothing, or `command`; its id. */
 async function detached(flags: readonly string[] = [], ...command: readonly string[]): Promise<string> {
   const id = freshId();
-  await must(engine(), runArguments(id, ["-d", "--null-io", ...flags], command.length > 0 ? command : ["sleep", "1000"]));
+  await must(
+    engine(),
+    runArguments(id, ["-d", "--null-io", ...flags], command.length > 0 ? command : ["sleep", "1000"]),
+  );
   return id;
 }
 
@@ -72,7 +75,11 @@ test("an error of the runtime reaches the user", async () => {
 test("a detached task: exec, exit status, kill and rm", async () => {
   const id = await detached();
   expect((await task(id)).status).toBe("RUNNING");
-  expect(await exec(id, "sh", "-c", "echo out; echo err >&2; exit 9")).toEqual({ code: 9, stdout: "out\n", stderr: "err\n" });
+  expect(await exec(id, "sh", "-c", "echo out; echo err >&2; exit 9")).toEqual({
+    code: 9,
+    stdout: "out\n",
+    stderr: "err\n",
+  });
   await must(engine(), ["task", "kill", "-s", "SIGKILL", id]);
   await until("the task to stop", async () => (await task(id)).status === "STOPPED");
   await must(engine(), ["task", "rm", id]);
@@ -206,8 +213,6 @@ test("20 containers at once", async () => {
   const numbers = Array.from({ length: 20 }, (_, number) => number);
   // `ctr` under load now and then loses what a container prints in its very last moment, hence the sleep.
   const script = (number: number): string => `echo ${number}; sleep 0.3; exit ${number}`;
-  const results = await Promise.all(
-    numbers.map(async (number) => await foreground([], "sh", "-c", script(number))),
-  );
+  const results = await Promise.all(numbers.map(async (number) => await foreground([], "sh", "-c", script(number))));
   expect(results).toEqual(numbers.map((number) => ({ code: number, stdout: `${number}\n`, stderr: "" })));
 }, 120_000);

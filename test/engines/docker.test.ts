@@ -19,7 +19,7 @@ buildScenario(engine, "docker build with BuildKit", ["build", "--network", "none
 
 test("info names the runtime as the default one, and Docker understands its version", async () => {
   const info = JSON.parse(await must(engine(), ["info", "--format", "{{json .}}"]));
-  expect(info.DefaultRuntime).toBe("tested");
+  expect(info.DefaultRuntime).toBe("tsrunc");
   expect(info.RuncCommit.ID).not.toBe("N/A");
   if (isTsrunc()) expect(info.Warnings ?? []).not.toContainEqual(expect.stringContaining("runc"));
 });

@@ -120,7 +120,11 @@ test("a program that does not exist is told of", async () => {
 });
 
 test("statistics", async () => {
-  const id = await runContainer(engine(), await pod(), "box", ["sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 1000"]);
+  const id = await runContainer(engine(), await pod(), "box", [
+    "sh",
+    "-c",
+    "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 1000",
+  ]);
   interface Stats {
     readonly cpu: { readonly usage_core_nano_seconds: { readonly value: number } };
     readonly memory: { readonly working_set_bytes: { readonly value: number } };

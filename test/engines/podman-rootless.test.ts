@@ -16,7 +16,9 @@ podScenario(engine);
 buildScenario(engine, "podman build", ["build", "--network", "none", "--isolation", "oci"]);
 
 test("root inside is the user outside", async () => {
-  const map = (await output(engine(), [], "cat", "/proc/self/uid_map")).split("\n").map((line) => line.trim().split(/ +/));
+  const map = (await output(engine(), [], "cat", "/proc/self/uid_map"))
+    .split("\n")
+    .map((line) => line.trim().split(/ +/));
   expect(map).toEqual([
     ["0", "6300", "1"],
     ["1", "700000", "65536"],

@@ -19,10 +19,29 @@ optionScenarios(engine);
 limitScenarios(engine);
 healthScenario(engine);
 podScenario(engine);
-buildScenario(engine, "podman build", ["build", "--network", "none", "--isolation", "oci", "--cgroup-parent", `/${TAG}/build`]);
+buildScenario(engine, "podman build", [
+  "build",
+  "--network",
+  "none",
+  "--isolation",
+  "oci",
+  "--cgroup-parent",
+  `/${TAG}/build`,
+]);
 
 test("a pod has a cgroup of its own, with its members in it", async () => {
-  await must(engine(), ["pod", "create", "--name", "group", "--network", "none", "--cgroup-parent", `/${TAG}`, "--memory", "64m"]);
+  await must(engine(), [
+    "pod",
+    "create",
+    "--name",
+    "group",
+    "--network",
+    "none",
+    "--cgroup-parent",
+    `/${TAG}`,
+    "--memory",
+    "64m",
+  ]);
   const id = await must(engine(), ["run", "-d", "--pod", "group", "--memory", "32m", IMAGE, "sleep", "1000"]);
   const pid = await inspect(engine(), id, "{{.State.Pid}}");
   expect(readLimit(pid, "memory")).toBe(`${32 << 20}`);
@@ -42,7 +61,12 @@ test("hooks that podman is told of are run", async () => {
   writeFileSync(program, `#!/bin/sh\n{ printf '%s ' "$1"; cat; echo; } >>${seen}\n`);
   chmodSync(program, 0o755);
   for (const stage of ["createRuntime", "poststart", "poststop"]) {
-    const hook = { version: "1.0.0", hook: { path: program, args: ["hook", stage] }, when: { always: true }, stages: [stage] };
+    const hook = {
+      version: "1.0.0",
+      hook: { path: program, args: ["hook", stage] },
+      when: { always: true },
+      stages: [stage],
+    };
     writeFileSync(path.join(directory, `${stage}.json`), JSON.stringify(hook));
   }
   const withHooks = { ...engine(), client: [...engine().client, "--hooks-dir", directory] };

@@ -1,10 +1,11 @@
 /** containerd with its own configuration, state and socket; `ctr` as its client. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
+import { shownConfiguration } from "./configuration.ts";
 import { call, type Engine, must, ready, startDaemon, stopDaemon } from "./engine.ts";
-import { openRoom } from "./room.ts";
 import { makeImage, PAUSE_IMAGE } from "./image.ts";
-import { runtimePath, subdirectory, TAG } from "./workspace.ts";
+import { openRoom } from "./room.ts";
+import { subdirectory, TAG } from "./workspace.ts";
 
 export interface Containerd extends Engine {
   readonly socket: string;
@@ -21,13 +22,7 @@ function criSection(): string {
   sandbox_image = "${PAUSE_IMAGE}"
   disable_apparmor = true
   restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.tsrunc]
-  runtime_type = "io.containerd.runc.v2"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.tsrunc.options]
-    BinaryName = "${runtimePath()}"
-`;
+${shownConfiguration("containerd.toml")}`;
 }
 
 function configuration(directory: string, socket: string, options: Options): string {

@@ -65,7 +65,7 @@ export async function startKubernetes(): Promise<Kubernetes> {
   await until("the CRI plugin", async () => await ask("Version", { version: "v1" }));
   for (const archive of [await makePauseImage(), await makeImage()]) await must(engine, ["images", "import", archive]);
   // The plugin learns of images by events, and names them by digest as soon as it has.
-  await until("the images", async () => /^sha256:[^]*^sha256:/m.test(await must(engine, ["images", "ls", "-q"])));
+  await until("the images", async () => /^sha256:[\s\S]*^sha256:/m.test(await must(engine, ["images", "ls", "-q"])));
   return engine;
 }
 

@@ -1,21 +1,25 @@
 /** dockerd with a containerd of its own. */
+import { writeFileSync } from "node:fs";
 import path from "node:path";
+import { shownConfiguration } from "./configuration.ts";
 import { startContainerd } from "./containerd.ts";
 import { call, type Engine, must, ready, startDaemon, stopDaemon } from "./engine.ts";
 import { makeImage } from "./image.ts";
 import { names } from "./leaks.ts";
-import { runcDirectory, runtimePath, subdirectory, TAG } from "./workspace.ts";
+import { runcDirectory, subdirectory, TAG } from "./workspace.ts";
 
 /** Debian's client: another one may come first in PATH. */
 const DOCKER = "/usr/bin/docker";
 
 function daemonFlags(directory: string, socket: string, containerd: string): readonly string[] {
+  const configuration = path.join(directory, "daemon.json");
+  writeFileSync(configuration, shownConfiguration("daemon.json"));
   return [
     ...["--data-root", path.join(directory, "data"), "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid"],
     ...["-H", `unix://${socket}`, "--containerd", containerd, "--group", "root"],
     ...["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"],
     ...["--bridge=none", "--storage-driver", "overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs"],
-    ...["--cgroup-parent", `/${TAG}`, "--add-runtime", `tested=${runtimePath()}`, "--default-runtime", "tested"],
+    ...["--cgroup-parent", `/${TAG}`, "--config-file", configuration],
   ];
 }
 

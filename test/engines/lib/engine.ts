@@ -6,7 +6,7 @@ import path from "node:path";
 import { IMAGE } from "./image.ts";
 import { killProcessesOfRun, leftByContainers, leftByEngine, removeParentCgroups } from "./leaks.ts";
 import { end, type Room } from "./room.ts";
-import { describe, type Result, run, type RunOptions, until } from "./run.ts";
+import { describe, type Result, type RunOptions, run, until } from "./run.ts";
 import { removeWorkspace, TAG, workspace } from "./workspace.ts";
 
 export interface Engine {

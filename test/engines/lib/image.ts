@@ -37,8 +37,7 @@ async function rootfs(): Promise<string> {
   copyFileSync(busybox(), path.join(root, "bin/busybox"));
   chmodSync(path.join(root, "bin/busybox"), 0o755);
   const applets = await ok([busybox(), "--list"]);
-  for (const name of applets.split("\n"))
-    if (name !== "busybox") symlinkSync("busybox", path.join(root, "bin", name));
+  for (const name of applets.split("\n")) if (name !== "busybox") symlinkSync("busybox", path.join(root, "bin", name));
   writeFileSync(path.join(root, "etc/passwd"), PASSWD);
   writeFileSync(path.join(root, "etc/group"), GROUP);
   return root;

@@ -180,7 +180,9 @@ function many(engine: () => Engine): void {
   test("20 containers at once", async () => {
     const numbers = Array.from({ length: 20 }, (_, number) => number);
     const results = await Promise.all(
-      numbers.map(async (number) => await container(engine(), ["--rm"], ["sh", "-c", `echo ${number}; exit ${number}`])),
+      numbers.map(
+        async (number) => await container(engine(), ["--rm"], ["sh", "-c", `echo ${number}; exit ${number}`]),
+      ),
     );
     expect(results).toEqual(numbers.map((number) => ({ code: number, stdout: `${number}\n`, stderr: "" })));
   }, 120_000);

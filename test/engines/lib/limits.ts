@@ -22,7 +22,11 @@ export function readLimit(pid: string, name: keyof typeof FILES): string {
   const groups = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n");
   if (V2) {
     const [, , group = ""] = groups[0]?.split(":") ?? [];
-    return readFileSync(path.join("/sys/fs/cgroup", group, two), "utf8").trim().split(" ")[0] ?? "";
+    return (
+      readFileSync(path.join("/sys/fs/cgroup", group, two), "utf8")
+        .trim()
+        .split(" ")[0] ?? ""
+    );
   }
   const [controller = "", file = ""] = one.split("/");
   const line = groups.find((each) => each.split(":")[1]?.split(",").includes(controller));
@@ -36,17 +40,19 @@ export function limitScenarios(engine: () => Engine): void {
     const flags = ["--memory", "32m", "--cpus", "0.5", "--cpuset-cpus", "0", "--pids-limit", "12"];
     const id = await background(engine(), flags, "sleep", "1000");
     const pid = await pidOf(id);
-    expect([readLimit(pid, "memory"), readLimit(pid, "quota"), readLimit(pid, "cpus"), readLimit(pid, "pids")]).toEqual([
-      `${32 << 20}`,
-      "50000",
-      "0",
-      "12",
-    ]);
+    expect([readLimit(pid, "memory"), readLimit(pid, "quota"), readLimit(pid, "cpus"), readLimit(pid, "pids")]).toEqual(
+      [`${32 << 20}`, "50000", "0", "12"],
+    );
     expect(await must(engine(), ["exec", id, "nproc"])).toBe("1");
   });
 
   test("update changes the limits of a running container", async () => {
-    const id = await background(engine(), ["--memory", "32m", "--memory-swap", "64m", "--cpus", "0.5"], "sleep", "1000");
+    const id = await background(
+      engine(),
+      ["--memory", "32m", "--memory-swap", "64m", "--cpus", "0.5"],
+      "sleep",
+      "1000",
+    );
     await must(engine(), ["update", "--memory", "48m", "--cpus", "0.25", id]);
     const pid = await pidOf(id);
     expect([readLimit(pid, "memory"), readLimit(pid, "quota")]).toEqual([`${48 << 20}`, "25000"]);
@@ -61,11 +67,19 @@ export function limitScenarios(engine: () => Engine): void {
 
   test("a container out of memory is killed, and the engine says so", async () => {
     const flags = ["--memory", "24m", "--memory-swap", "24m"];
-    const id = await background(engine(), flags, "sh", "-c", "head -c 200000000 /dev/zero | tail -n 1 >/dev/null; status=$?; sleep 1; exit $status");
+    const id = await background(
+      engine(),
+      flags,
+      "sh",
+      "-c",
+      "head -c 200000000 /dev/zero | tail -n 1 >/dev/null; status=$?; sleep 1; exit $status",
+    );
     expect(await must(engine(), ["wait", id])).toBe("137");
     // Debian's conmon writes down what it sees in its working directory, where podman does not look for it.
     const seen = existsSync(path.join(workingDirectory(), "oom"));
-    expect([await inspect(engine(), id, "{{.State.OOMKilled}}"), seen]).toContain(engine().name === "docker" ? "true" : true);
+    expect([await inspect(engine(), id, "{{.State.OOMKilled}}"), seen]).toContain(
+      engine().name === "docker" ? "true" : true,
+    );
   });
 
   test("pause holds a container, unpause lets it go on", async () => {

@@ -119,11 +119,15 @@ function rights(engine: () => Engine): void {
     const rule = { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 38 };
     writeFileSync(file, JSON.stringify({ defaultAction: "SCMP_ACT_ALLOW", syscalls: [rule] }));
     const result = await container(engine(), ["--rm", "--security-opt", `seccomp=${file}`], ["mkdir", "/tmp/new"]);
-    expect(result).toMatchObject({ code: 1, stderr: "mkdir: can't create directory '/tmp/new': Function not implemented\n" });
+    expect(result).toMatchObject({
+      code: 1,
+      stderr: "mkdir: can't create directory '/tmp/new': Function not implemented\n",
+    });
   });
 
   test("a privileged container", async () => {
-    const script = "grep Seccomp: /proc/self/status; mount -t tmpfs none /tmp && echo mounted; test -w /proc/sys && echo writable";
+    const script =
+      "grep Seccomp: /proc/self/status; mount -t tmpfs none /tmp && echo mounted; test -w /proc/sys && echo writable";
     const result = await container(engine(), ["--rm", "--privileged"], ["sh", "-c", script]);
     if (refusesPrivileges(engine(), result)) return;
     expect(result.stdout).toBe("Seccomp:\t0\nmounted\nwritable\n");
@@ -139,7 +143,12 @@ function namespaces(engine: () => Engine): void {
     const flags = ["network", "pid", "ipc"].map((kind) => `--${kind}=container:${first}`);
     const result = await must(engine(), [
       ...withoutNetwork(engine().runFlags, ["run", "--rm", ...flags]),
-      ...[IMAGE, "sh", "-c", "cat /proc/1/cmdline | tr '\\0' ' '; echo; for n in net pid ipc uts; do readlink /proc/self/ns/$n; done"],
+      ...[
+        IMAGE,
+        "sh",
+        "-c",
+        "cat /proc/1/cmdline | tr '\\0' ' '; echo; for n in net pid ipc uts; do readlink /proc/self/ns/$n; done",
+      ],
     ]);
     const [command, ...mine] = result.split("\n");
     const read = "for n in net pid ipc uts; do readlink /proc/self/ns/$n; done";

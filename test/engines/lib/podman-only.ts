@@ -18,7 +18,17 @@ export function healthScenario(engine: () => Engine): void {
 export function podScenario(engine: () => Engine): void {
   test("a pod: two containers that share namespaces", async () => {
     const parent = engine().runFlags.filter((_, at, all) => [all[at], all[at - 1]].includes("--cgroup-parent"));
-    const flags = ["--name", "pod", "--share", "net,ipc,uts,pid", "--network", "none", "--hostname", "podded", ...parent];
+    const flags = [
+      "--name",
+      "pod",
+      "--share",
+      "net,ipc,uts,pid",
+      "--network",
+      "none",
+      "--hostname",
+      "podded",
+      ...parent,
+    ];
     await must(engine(), ["pod", "create", ...flags]);
     const start = ["run", "-d", "--pod", "pod", "--env", engine().runFlags.at(-1) as string];
     const ids = [];
@@ -28,7 +38,7 @@ export function podScenario(engine: () => Engine): void {
     const [one, two] = await Promise.all(ids.map(async (id) => await must(engine(), ["exec", id, "sh", "-c", script])));
     expect(one).toStartWith("podded\nnet:");
     expect(two).toBe(one as string);
-    expect(await must(engine(), ["exec", "one", "ps"])).toMatch(/catatonit[^]*sleep 1000[^]*sleep 1000/);
+    expect(await must(engine(), ["exec", "one", "ps"])).toMatch(/catatonit[\s\S]*sleep 1000[\s\S]*sleep 1000/);
     await must(engine(), ["pod", "stop", "-t", "1", "pod"]);
     expect(await must(engine(), ["pod", "ps", "--format", "{{.Status}}"])).toBe("Exited");
     await must(engine(), ["pod", "start", "pod"]);

@@ -1,29 +1,29 @@
 /** podman and buildah, as root and as an ordinary user, with storage and configuration of their own. */
 import { chmodSync, chownSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { shownConfiguration } from "./configuration.ts";
 import { type Engine, must } from "./engine.ts";
 import { makeImage } from "./image.ts";
 import { openRoom, type Room } from "./room.ts";
 import { ok } from "./run.ts";
 import { runtimePath, subdirectory, TAG } from "./workspace.ts";
 
-/** What the README tells to write into containers.conf, and what these tests need besides. */
+/**
+ * The README's configuration, and what these tests need besides. podman goes by the runtime's name in what it asks of
+ * it, so a control run keeps its own.
+ */
 function configuration(): string {
-  const name = path.basename(runtimePath());
+  const shown = shownConfiguration("containers.conf").replace(/^(runtime = )"tsrunc"|^tsrunc = /gm, (line) =>
+    line.replace("tsrunc", path.basename(runtimePath())),
+  );
   // podman's own default for open files is more than a user, or root without CAP_SYS_RESOURCE, may ask for.
-  return `[engine]
-runtime = "${name}"
-runtime_supports_json = ["crun", "runc", "tsrunc"]
-runtime_supports_nocgroup = ["crun", "tsrunc"]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-lock_type = "file"
-stop_timeout = 1
-[engine.runtimes]
-${name} = ["${runtimePath()}"]
+  return `${shown}
 [containers]
 default_ulimits = ["nofile=1024:4096", "nproc=2048:4096"]
-`;
+`.replace(
+    "[engine]\n",
+    '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nlock_type = "file"\nstop_timeout = 1\n',
+  );
 }
 
 function environment(directory: string): NodeJS.ProcessEnv {

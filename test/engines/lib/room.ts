@@ -3,9 +3,9 @@
  * podman may make directories for controllers that are not mounted.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { once } from "node:events";
 import { sleep } from "./run.ts";
 import { subdirectory, TAG } from "./workspace.ts";
 
