@@ -106,6 +106,7 @@ ssize_t read_file(int dir, const char *path, char *buf, size_t size) {
 int slot_fd(int64_t slot) { return slot < 0 ? -1 : ctx.slots[slot]; }
 
 int set_slot(int64_t slot, int fd) {
+  if (slot < 0) return fd >= 0 ? close(fd) : 0;
   if (ctx.slots[slot] >= 0) close(ctx.slots[slot]);
   ctx.slots[slot] = fd;
   return 0;
