@@ -28,7 +28,7 @@ if [ "$(stat -f -c %T /sys/fs/cgroup)" = tmpfs ]; then
   for each in /sys/fs/cgroup/*; do
     if [ -L "$each" ]; then
       cp -a "$each" "$STAGE/"
-    else
+    elif mountpoint -q "$each"; then
       mkdir "$STAGE/\${each##*/}"
       mount --bind "$each" "$STAGE/\${each##*/}"
     fi
