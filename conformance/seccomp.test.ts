@@ -1,6 +1,10 @@
 import { expect } from "bun:test";
-import { area, check } from "./lib/harness.ts";
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { area, check, checkTsrunc } from "./lib/harness.ts";
+import { kernelAtLeast } from "./lib/host.ts";
 import { grant } from "./lib/spec.ts";
+import { stateRoot } from "./lib/workspace.ts";
 
 area();
 
@@ -98,3 +102,132 @@ check("an unknown action is refused and leaves nothing", async (t) => {
   expect((await c.tryCreate()).code).not.toBe(0);
   expect(await t.leftNow()).toEqual([]);
 });
+
+/** What the runtime itself calls on its way to the program, after or shortly before the filter is there. */
+const IDENTITY = "setuid setgid setgroups setresuid setresgid setreuid setregid capset chown fchown chdir".split(" ");
+
+for (const noNewPrivileges of [false, true]) {
+  const how = `${noNewPrivileges ? "with" : "without"} noNewPrivileges`;
+
+  check(`an ordinary user gets the filter and no capability that loading it needs, ${how}`, async (t) => {
+    const c = t.container((spec) => {
+      spec.process.noNewPrivileges = noNewPrivileges;
+      spec.process.user = { uid: 1000, gid: 1000, additionalGids: [29] };
+      spec.process.capabilities = { bounding: ["CAP_KILL"] };
+      spec.linux.seccomp = deny(["mkdir", "mkdirat"], "SCMP_ACT_ERRNO", { errnoRet: 28 });
+    });
+    const result = await c.probe("mkdir=/tmp/a", "report");
+    expect(result.of("mkdir=/tmp/a")).toBe("ENOSPC");
+    const { uids, caps, seccomp } = result.report;
+    expect({ uids, seccomp }).toEqual({ uids: [1000, 1000, 1000], seccomp: 2 });
+    expect(caps).toMatchObject({ effective: "0", permitted: "0", bounding: "20" });
+    expect(result.report.noNewPrivileges).toBe(noNewPrivileges ? 1 : 0);
+  });
+}
+
+check("with noNewPrivileges a profile may deny what setting the identity needs", async (t) => {
+  const c = t.container((spec) => {
+    spec.process.noNewPrivileges = true;
+    spec.process.user = { uid: 1000, gid: 1000, additionalGids: [29] };
+    spec.process.cwd = "/tmp";
+    spec.linux.seccomp = deny(IDENTITY, "SCMP_ACT_ERRNO");
+  });
+  const { report } = await c.probe("report");
+  expect(report).toMatchObject({ uids: [1000, 1000, 1000], groups: [29], cwd: "/tmp", seccomp: 2 });
+});
+
+// seccomp(2): without no_new_privs the filter must be loaded while CAP_SYS_ADMIN is held, before the identity is set.
+check("without noNewPrivileges such a profile makes create fail and leaves nothing", async (t) => {
+  const c = t.container((spec) => {
+    spec.process.noNewPrivileges = false;
+    spec.process.user = { uid: 1000, gid: 1000 };
+    spec.linux.seccomp = deny(["setresuid", "setuid", "capset"], "SCMP_ACT_ERRNO", { errnoRet: 28 });
+  });
+  expect((await c.tryCreate()).code).not.toBe(0);
+  expect(await t.leftNow()).toEqual([]);
+});
+
+const FLAGS: readonly (readonly [name: string, since: string])[] = [
+  ["SECCOMP_FILTER_FLAG_LOG", "4.14"],
+  ["SECCOMP_FILTER_FLAG_SPEC_ALLOW", "4.17"],
+  ["SECCOMP_FILTER_FLAG_TSYNC", "3.17"],
+];
+const names = FLAGS.filter(([, since]) => kernelAtLeast(since)).map(([name]) => name);
+
+for (const flags of [...names.map((name) => [name]), names, []]) {
+  check(`flags ${flags.join(", ") || "of an empty list"}: the filter is in force`, async (t) => {
+    const c = t.container((spec) => {
+      spec.linux.seccomp = { ...deny(["mkdir", "mkdirat"], "SCMP_ACT_ERRNO", { errnoRet: 28 }), flags };
+    });
+    expect((await c.probe("mkdir=/tmp/a")).of("mkdir=/tmp/a")).toBe("ENOSPC");
+  });
+}
+
+check("an unknown flag is refused and leaves nothing", async (t) => {
+  const c = t.container((spec) => {
+    spec.linux.seccomp = { ...deny(["mkdir"], "SCMP_ACT_ERRNO"), flags: ["SECCOMP_FILTER_FLAG_NONSENSE"] };
+  });
+  expect((await c.tryCreate()).code).not.toBe(0);
+  expect(await t.leftNow()).toEqual([]);
+});
+
+checkTsrunc("a flag that works only with NOTIFY is refused without it", async (t) => {
+  const c = t.container((spec) => {
+    spec.linux.seccomp = { ...deny(["mkdir"], "SCMP_ACT_ERRNO"), flags: ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"] };
+  });
+  const { stderr } = await c.tryCreate();
+  expect(stderr).toContain("/linux/seccomp/flags/0: works only with an action `SCMP_ACT_NOTIFY`");
+});
+
+checkTsrunc(
+  "a flag that the kernel lacks is refused with its place; a profile without flags is not touched",
+  async (t) => {
+    // personality(UNAME26): a kernel that says it is 2.6
+    const shell = 'set -- setarch "$(uname -m)" --uname-2.6 "$@";';
+    const c = t.container((spec) => {
+      spec.linux.seccomp = { ...deny(["mkdir", "mkdirat"], "SCMP_ACT_ERRNO"), flags: ["SECCOMP_FILTER_FLAG_LOG"] };
+    });
+    const { code, stderr } = await c.tryCreate({ shell });
+    expect(code).toBe(1);
+    expect(stderr).toContain("/linux/seccomp/flags/0: this kernel has no flag `SECCOMP_FILTER_FLAG_LOG`");
+    expect(await t.leftNow()).toEqual([]);
+    c.spec.linux.seccomp = deny(["mkdir", "mkdirat"], "SCMP_ACT_ERRNO");
+    expect((await c.probeWith({ shell }, "mkdir=/tmp/a")).of("mkdir=/tmp/a")).toBe("EPERM");
+  },
+);
+
+checkTsrunc("system calls that nobody knows are told with --debug only", async (t) => {
+  const c = t.container((spec) => {
+    spec.linux.seccomp = deny(["no_such_call_at_all", "cacheflush", "mkdir", "mkdirat"], "SCMP_ACT_ERRNO");
+    spec.process.args = ["/bin/true"];
+  });
+  expect((await c.run()).stderr).toBe("");
+  const global = ["--root", stateRoot(), "--debug"];
+  for (const cached of [false, true]) {
+    const { stderr } = await c.run({ global });
+    const told = stderr.split("\n").filter((line) => line.includes("unknown system call"));
+    expect({ cached, told: told.length }).toEqual({ cached, told: 1 });
+    expect(told[0]).toContain("no_such_call_at_all");
+  }
+});
+
+checkTsrunc(
+  "a filter in the cache changes nothing: a changed profile is another one, a wrong one is refused",
+  async (t) => {
+    const c = t.container();
+    for (const [action, outcome] of [
+      ["SCMP_ACT_ERRNO", "EPERM"],
+      ["SCMP_ACT_ERRNO", "EPERM"],
+      ["SCMP_ACT_LOG", "EEXIST"],
+      ["SCMP_ACT_ERRNO", "EPERM"],
+    ] as const) {
+      c.spec.linux.seccomp = deny(["mkdir", "mkdirat"], action);
+      expect((await c.probe("mkdir=/tmp")).of("mkdir=/tmp")).toBe(outcome);
+    }
+    expect(readdirSync(path.join(stateRoot(), "seccomp~cache")).length).toBeGreaterThanOrEqual(2);
+    for (let i = 0; i < 2; i++) {
+      c.spec.linux.seccomp = deny(["mkdir"], "SCMP_ACT_NONSENSE");
+      expect((await c.tryCreate()).code).toBe(1);
+    }
+  },
+);

@@ -1,0 +1,260 @@
+/** SCMP_ACT_NOTIFY, with an agent that answers (test/seccomp/agent.c). */
+import { expect } from "bun:test";
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { buildStatic } from "../test/seccomp/build.ts";
+import type { Container } from "./lib/container.ts";
+import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
+import { until } from "./lib/runtime.ts";
+import { useUserNamespace } from "./lib/spec.ts";
+
+area();
+
+const MKDIR = ["mkdir", "mkdirat"];
+/** What a runtime that hands the listener over from under the filter would need. */
+const HAND_OVER = ["write", "sendmsg", "close", "recvmsg"];
+
+interface ProcessState {
+  readonly ociVersion: string;
+  readonly fds: readonly string[];
+  readonly pid: number;
+  readonly metadata?: string;
+  readonly state: {
+    readonly ociVersion: string;
+    readonly id: string;
+    readonly status: string;
+    readonly pid: number;
+    readonly bundle: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+}
+
+class Agent {
+  readonly socket: string;
+  readonly #output: string;
+  #alive = true;
+  readonly #kill: () => void;
+
+  constructor(t: Scope, container: Container, words: readonly string[]) {
+    this.socket = container.file("agent.sock");
+    this.#output = container.file("agent.out");
+    const out = openSync(this.#output, "a");
+    const child = spawn(buildStatic("agent"), words, { stdio: ["ignore", out, out] });
+    closeSync(out);
+    child.on("exit", () => {
+      this.#alive = false;
+    });
+    this.#kill = () => child.kill("SIGKILL");
+    t.cleanup(async () => await this.stop());
+  }
+
+  lines(prefix: string): readonly string[] {
+    const lines = readFileSync(this.#output, "utf8").split("\n");
+    return lines.filter((line) => line === prefix || line.startsWith(`${prefix} `));
+  }
+
+  states(): readonly ProcessState[] {
+    return this.lines("state").map((line) => JSON.parse(line.slice("state ".length)) as ProcessState);
+  }
+
+  /** Calls that were answered, in order. */
+  calls(): readonly string[] {
+    return this.lines("call").map((line) => line.slice("call ".length));
+  }
+
+  async waitFor(prefix: string, count = 1): Promise<void> {
+    await until(`${count} \`${prefix}\` of the agent`, () => this.lines(prefix).length >= count);
+  }
+
+  async ended(): Promise<void> {
+    await until("the end of the agent", () => !this.#alive);
+  }
+
+  async stop(): Promise<void> {
+    this.#kill();
+    await this.ended();
+  }
+}
+
+async function startAgent(t: Scope, container: Container, ...answers: string[]): Promise<Agent> {
+  const refuse = answers[0] === "--refuse" ? ["--refuse"] : [];
+  const agent = new Agent(t, container, [...refuse, container.file("agent.sock"), ...answers.slice(refuse.length)]);
+  await agent.waitFor("ready");
+  return agent;
+}
+
+function notify(container: Container, names: readonly string[], more: Record<string, unknown> = {}): void {
+  container.spec.linux.seccomp = {
+    defaultAction: "SCMP_ACT_ALLOW",
+    listenerPath: container.file("agent.sock"),
+    ...more,
+    syscalls: [{ names, action: "SCMP_ACT_NOTIFY" }],
+  };
+}
+
+check(
+  "the agent gets the state of the container's process and one descriptor, once, and the connection ends",
+  async (t) => {
+    const c = t.container((spec) => {
+      spec.annotations = { "org.example": "yes" };
+    });
+    notify(c, MKDIR, { listenerMetadata: 'opaque "text" \u{1f600}' });
+    const agent = await startAgent(t, c);
+    await c.up();
+    const pid = await c.pid();
+    expect(agent.lines("fds")).toEqual(["fds 1"]);
+    expect(agent.lines("closed")).toHaveLength(1);
+    const [state] = agent.states();
+    expect(state).toMatchObject({ fds: ["seccompFd"], pid, metadata: 'opaque "text" \u{1f600}' });
+    expect(state!.ociVersion).toMatch(/^1\.\d+\.\d+/);
+    expect(state!.state).toMatchObject({
+      id: c.id,
+      status: "creating",
+      pid,
+      bundle: c.bundle,
+      annotations: { "org.example": "yes" },
+    });
+    await c.down();
+    await agent.waitFor("gone");
+  },
+);
+
+for (const [answer, outcome] of [
+  ["return:0", ["OK", "ENOENT"]],
+  ["errno:28", ["ENOSPC", "ENOENT"]],
+  ["continue", ["OK", "dir"]],
+] as const) {
+  check(`the agent's answer ${answer} is the result of the call`, async (t) => {
+    const c = t.container();
+    notify(c, MKDIR);
+    const agent = await startAgent(t, c, `mkdir=${answer}`, `mkdirat=${answer}`);
+    const result = await c.probe("mkdir=/tmp/made", "stat=/tmp/made");
+    const made = result.of("stat=/tmp/made") as string | { readonly type: string };
+    expect([result.of("mkdir=/tmp/made"), typeof made === "string" ? made : made.type]).toEqual([...outcome]);
+    expect(agent.calls()).toHaveLength(1);
+    await agent.waitFor("gone");
+  });
+}
+
+for (const noNewPrivileges of [false, true]) {
+  const how = `${noNewPrivileges ? "with" : "without"} noNewPrivileges`;
+
+  checkTsrunc(`a profile that notifies on all that a hand-over needs: create and start, ${how}`, async (t) => {
+    const c = t.container();
+    c.spec.process.noNewPrivileges = noNewPrivileges;
+    notify(c, HAND_OVER);
+    const agent = await startAgent(t, c);
+    await c.up();
+    expect((await c.state()).status).toBe("running");
+    expect(agent.calls()).toContain("write");
+    await c.down();
+    await agent.waitFor("gone");
+  });
+
+  checkTsrunc(
+    `a profile that notifies on all that a hand-over needs: run, ${how}; no descriptor is left`,
+    async (t) => {
+      const c = t.container();
+      c.spec.process.noNewPrivileges = noNewPrivileges;
+      c.spec.process.user = { uid: 1000, gid: 1000 };
+      notify(c, HAND_OVER);
+      const agent = await startAgent(t, c);
+      const { report } = await c.probe("report");
+      expect(report.fds.map(({ fd }) => fd)).toEqual([0, 1, 2]);
+      expect(report).toMatchObject({ seccomp: 2, noNewPrivileges: noNewPrivileges ? 1 : 0 });
+      expect(agent.calls()).toContain("close");
+      await agent.waitFor("gone");
+    },
+  );
+
+  checkTsrunc(`a profile that notifies on all that a hand-over needs: exec, ${how}`, async (t) => {
+    const c = t.container();
+    c.spec.process.noNewPrivileges = noNewPrivileges;
+    notify(c, [...HAND_OVER, ...MKDIR]);
+    const agent = await startAgent(t, c, "mkdir=errno:28", "mkdirat=errno:28");
+    await c.up();
+    const first = agent.lines("state").length;
+    const { code, stdout } = await c.verb("exec", "/bin/probe", "mkdir=/tmp/x");
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '{"mkdir=/tmp/x":"ENOSPC"}\n' });
+    expect(agent.lines("state")).toHaveLength(first + 1);
+    await agent.waitFor("gone"); // that of the exec
+    await c.down();
+    await agent.waitFor("gone", 2);
+  });
+}
+
+check("NOTIFY works in a user namespace", async (t) => {
+  const c = t.container(useUserNamespace);
+  notify(c, MKDIR);
+  await startAgent(t, c, "mkdir=errno:28", "mkdirat=errno:28");
+  expect((await c.probe("mkdir=/tmp/made")).of("mkdir=/tmp/made")).toBe("ENOSPC");
+});
+
+check("two containers with one agent have a listener each", async (t) => {
+  const [one, two] = [t.container(), t.container()];
+  notify(one, MKDIR);
+  notify(two, MKDIR, { listenerPath: one.file("agent.sock") });
+  const agent = await startAgent(t, one);
+  await one.up();
+  await two.up();
+  expect(agent.states().map(({ state }) => state.id)).toEqual([one.id, two.id]);
+  await one.down();
+  await agent.waitFor("gone");
+  expect((await two.state()).status).toBe("running");
+  await two.down();
+  await agent.waitFor("gone", 2);
+});
+
+check("without an agent at listenerPath create fails and leaves nothing", async (t) => {
+  const c = t.container();
+  notify(c, MKDIR);
+  const { code, stderr } = await c.tryCreate();
+  expect(code).not.toBe(0);
+  expect(stderr).toContain(c.file("agent.sock"));
+  expect(await t.leftNow()).toEqual([]);
+});
+
+checkTsrunc("without an agent the message names listenerPath", async (t) => {
+  const c = t.container();
+  notify(c, MKDIR);
+  expect((await c.tryCreate()).stderr).toContain("no such file or directory (ENOENT) (at /linux/seccomp/listenerPath)");
+});
+
+checkTsrunc("an agent that closes the connection unread makes create fail", async (t) => {
+  const c = t.container();
+  notify(c, MKDIR);
+  // The connection is made before anything else: so the agent has the time to close it.
+  c.spec.hooks = { createRuntime: [{ path: "/bin/sleep", args: ["sleep", "0.2"] }] };
+  const agent = await startAgent(t, c, "--refuse");
+  const { code, stderr } = await c.tryCreate();
+  expect({ failed: code !== 0, lines: stderr.trim().split("\n").length }).toEqual({ failed: true, lines: 1 });
+  await agent.stop();
+  expect(await t.leftNow()).toEqual([]);
+});
+
+check("an agent that dies instead of answering: the call gets ENOSYS and the container goes on", async (t) => {
+  const c = t.container();
+  notify(c, MKDIR);
+  const agent = await startAgent(t, c, "mkdir=die", "mkdirat=die");
+  const result = await c.probe("mkdir=/tmp/a", "mkdir=/tmp/b", "creat=/tmp/c");
+  expect(["mkdir=/tmp/a", "mkdir=/tmp/b", "creat=/tmp/c"].map((key) => result.of(key))).toEqual([
+    "ENOSYS",
+    "ENOSYS",
+    "OK",
+  ]);
+  await agent.ended();
+});
+
+check("NOTIFY without listenerPath is refused", async (t) => {
+  const c = t.container();
+  notify(c, MKDIR, { listenerPath: undefined });
+  expect((await c.tryCreate()).code).not.toBe(0);
+  expect(await t.leftNow()).toEqual([]);
+});
+
+check("NOTIFY as the default action is refused", async (t) => {
+  const c = t.container();
+  notify(c, MKDIR, { defaultAction: "SCMP_ACT_NOTIFY" });
+  await startAgent(t, c);
+  expect((await c.tryCreate()).code).not.toBe(0);
+});
