@@ -12,9 +12,9 @@ import { loadState } from "./store.ts";
 
 /**
  * How often the end of the container and the OOM counter are looked at, in milliseconds: two small reads, some
- * 0.1 % of a CPU. One counter serves v1 and v2, and shows what happened between two looks.
+ * 0.2 % of a CPU. One counter serves v1 and v2, and shows what happened between two looks.
  */
-const LOOK_MS = 100;
+const LOOK_MS = 200;
 
 const NO_CGROUP: CgroupRecord = { version: "none", manager: "disabled", paths: {} };
 
