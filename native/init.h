@@ -114,6 +114,7 @@ int send_fd(int sock, const void *data, size_t len, int fd);
 int send_message(int sock, const struct message *m, int fd);
 ssize_t receive_message(int sock, struct message *m, int *fd);
 int stop_child(void);
+void close_directories(void);
 bool run_list(int list);
 _Noreturn void finish(int code);
 void report(const struct report *r);

@@ -73,9 +73,13 @@ int do_console(const struct op_console *op) {
   if (fchown(peer, (uid_t)op->uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL) return fail(STEP_CONSOLE_CHOWN, NULL);
   if (hand_over(op, master) < 0) return fail(STEP_CONSOLE_SEND, NULL);
   close(master);
-  if (ioctl(peer, TIOCSCTTY, 0) < 0) return fail(STEP_CONSOLE_CONTROLLING, NULL);
   for (int fd = 0; fd < 3; fd++)
     if (dup2(peer, fd) < 0) return fail(STEP_CONSOLE_DUP, NULL);
   close(peer);
   return 0;
+}
+
+int do_control_terminal(const struct op_control_terminal *op) {
+  (void)op;
+  return ioctl(0, TIOCSCTTY, 0) < 0 ? fail(STEP_CONTROL_TERMINAL_IOCTL, NULL) : 0;
 }

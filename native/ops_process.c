@@ -283,6 +283,55 @@ static int child_died(uint32_t step) {
   return fail_errno(step, 0, NULL);
 }
 
+/*
+ * A process that enters a running container is seen by the processes in there from the moment it is in their pid
+ * namespace, and one of them may have CAP_SYS_PTRACE. So all that needs the host's rights is done before this, in the
+ * host's pid namespace; the child that is born into the other has nothing that the user's process will not have.
+ * clone(2), which profiles allow that forbid clone3(2): a filter may be in force already.
+ */
+int do_fork(const struct op_fork *op) {
+  (void)op;
+  int gate[2];
+  close_directories();
+  if (pipe2(gate, O_CLOEXEC) < 0) return fail(STEP_FORK_FORK, NULL);
+  long pid = syscall(SYS_clone, (unsigned long)CLONE_PARENT, NULL, NULL, NULL, 0ul);
+  if (pid < 0) return fail(STEP_FORK_FORK, NULL);
+  if (pid == 0) { /* what it says must come after its pid: it waits for the end of its maker */
+    char none;
+    close(gate[1]);
+    while (read(gate[0], &none, 1) < 0 && errno == EINTR) {}
+    close(gate[0]);
+    return 0;
+  }
+  struct message m = { .type = MESSAGE_PID, .token = (uint32_t)pid };
+  send_message(ctx.sync, &m, -1);
+  _exit(0);
+}
+
+int do_adopt(const struct op_adopt *op) {
+  (void)op;
+  for (;;) {
+    struct message m;
+    siginfo_t info;
+    int fd;
+    ssize_t n = receive_message(ctx.sync, &m, &fd);
+    if (n <= 0) return n < 0 ? fail(STEP_ADOPT_RECEIVE, NULL) : child_died(STEP_ADOPT_DIED);
+    if (m.type == MESSAGE_FD) ctx.pty = fd;
+    else if (m.type == MESSAGE_WARNING) warn_or_report(REPORT_WARNING, &m.report);
+    else if (m.type == MESSAGE_FAILURE) {
+      ctx.failure = m.report;
+      return -1;
+    } else if (m.type == MESSAGE_PID) {
+      while (waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED) < 0 && errno == EINTR) {}
+      close(ctx.pidfd);
+      ctx.pid = (pid_t)m.token;
+      ctx.pidfd = pidfd_open_(ctx.pid);
+      if (ctx.pidfd < 0 || read_start(ctx.pid, &ctx.start, NULL) < 0) return fail(STEP_ADOPT_OPEN, NULL);
+      return 0;
+    }
+  }
+}
+
 int do_await(const struct op_await *op) {
   for (;;) {
     struct message m;

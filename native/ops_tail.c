@@ -259,9 +259,10 @@ int do_fifo(const struct op_fifo *op) {
  * execve closes descriptors only after it has resolved the program and its interpreter: until then a path of the
  * container's may lead through /proc/self/fd/N (CVE-2024-21626). What is left to tell a failure by are sockets and pipes.
  */
-static void close_directories(void) {
-  close(ctx.proc);
-  close(ctx.root);
+void close_directories(void) {
+  if (ctx.proc >= 0) close(ctx.proc);
+  if (ctx.root >= 0) close(ctx.root);
+  ctx.proc = ctx.root = -1;
   for (int i = 0; i < SLOTS; i++) set_slot(i, -1);
 }
 

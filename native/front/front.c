@@ -106,7 +106,7 @@ static int contains(const char *text, const char *part)
 static const char *choose_setting(char **argv, char **env)
 {
   for (; *argv != NULL; argv++)
-    if (contains(*argv, "-preserve-fds"))
+    if (contains(*argv, "-preserve-fds") || has_prefix(*argv, "__systemd"))
       return jit_on;
   for (; *env != NULL; env++)
     if (has_prefix(*env, "LISTEN_FDS="))

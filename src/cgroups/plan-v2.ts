@@ -71,7 +71,7 @@ export function limitsV2(context: LimitContext, held?: () => HeldLimits): void {
 }
 
 /** config-linux.md, "Cgroup ownership": the files that the kernel lists, or the three that every kernel has. */
-function delegation(input: CgroupInput, { host }: CgroupFacts, directory: string): Pick<CgroupPlan, "delegate"> {
+export function delegation(input: CgroupInput, { host }: CgroupFacts, directory: string): Pick<CgroupPlan, "delegate"> {
   if (input.ownerUid === undefined) return {};
   const listed = (host.read("/sys/kernel/cgroup/delegate") ?? "").split("\n").filter((file) => file !== "");
   const files = listed.length > 0 ? listed : ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
@@ -126,7 +126,7 @@ function threadedOps(
   return [{ op: "write", path: `${directory}/cgroup.type`, text: "threaded", flags: 0, ignore: [] }];
 }
 
-function deviceOps(input: CgroupInput, { host }: CgroupFacts, directory: string): readonly Op[] {
+export function deviceOps(input: CgroupInput, { host }: CgroupFacts, directory: string): readonly Op[] {
   if (input.skipDevices ?? input.rootless) return [];
   const policy = devicePolicy(input.resources?.devices, input.devices);
   // Everything is allowed where there is no program, as far as the cgroups above allow it.

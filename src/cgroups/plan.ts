@@ -4,6 +4,7 @@ import { isFrozen } from "./freeze.ts";
 import { listPids } from "./pids.ts";
 import { planV1 } from "./plan-v1.ts";
 import { planV2 } from "./plan-v2.ts";
+import { planSystemd } from "./systemd/plan.ts";
 import type { CgroupInput, CgroupPlan, CgroupRecord } from "./types.ts";
 
 /** JSON pointer of the resources in config.json. */
@@ -15,13 +16,15 @@ export const RESOURCES = "/linux/resources";
  */
 export function planCgroup(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
   if (input.manager === "disabled") return without("none", input);
-  if (input.manager === "systemd") {
-    throw new TsruncError("unsupported", "the systemd cgroup driver is not in this build");
-  }
-  if (facts.mode === "none") return planNone(input);
-  const plan = facts.mode === "v2" ? planV2(input, facts) : planV1(input, facts);
+  if (facts.mode === "none" && input.manager !== "systemd") return planNone(input);
+  const plan = planWith(input, facts);
   checkFit(plan.record, facts);
   return plan;
+}
+
+function planWith(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
+  if (input.manager === "systemd") return planSystemd(input, facts);
+  return facts.mode === "v2" ? planV2(input, facts) : planV1(input, facts);
 }
 
 function planNone(input: CgroupInput): CgroupPlan {

@@ -1,5 +1,7 @@
 import type { Op } from "../program/ops.ts";
+import { HOST, type HostFiles } from "./host.ts";
 import { writeOp } from "./limits.ts";
+import { systemdOp } from "./systemd/request.ts";
 import type { CgroupRecord } from "./types.ts";
 
 export interface RemoveOptions {
@@ -20,7 +22,16 @@ export function removePlan(record: CgroupRecord, { kill, timeoutMs = 10_000 }: R
     ops.push(writeOp(`${freezer}/freezer.state`, "THAWED", undefined, ["ENOENT", "ENODEV"]));
   }
   for (const path of ordered(record)) ops.push({ op: "cgroupRemove", path, kill, timeoutMs });
+  // systemd takes an empty scope away by itself, but not at once; a new container may want the name.
+  if (record.systemd !== undefined) ops.push(systemdOp("stop", record.systemd, true));
   return ops;
+}
+
+/** The same without a unit that systemd has taken away already, as it mostly has. */
+export function withoutGoneUnit(record: CgroupRecord, host: HostFiles = HOST): CgroupRecord {
+  if (record.systemd === undefined || host.exists(record.systemd.file)) return record;
+  const { systemd, ...rest } = record;
+  return rest;
 }
 
 /** Each directory once; cgroup2 first, as it kills all at once with cgroup.kill. */

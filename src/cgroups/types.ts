@@ -1,5 +1,6 @@
 import type { Op } from "../program/ops.ts";
 import type { Resources } from "../spec/types.ts";
+import type { UnitRecord } from "./systemd/request.ts";
 
 export type CgroupManager = "cgroupfs" | "systemd" | "disabled";
 
@@ -19,6 +20,8 @@ export interface CgroupInput {
   readonly skipDevices?: boolean | undefined;
   /** Host uid that is to own the cgroup on v2 (config-linux.md, "Cgroup ownership"). */
   readonly ownerUid?: number | undefined;
+  /** The container's; with systemd, `org.systemd.property.*` become properties of its unit. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface DeviceNode {
@@ -34,6 +37,8 @@ export interface CgroupRecord {
   readonly manager: CgroupManager;
   /** By controller, as runc names them; cgroup v2 is "". Empty if the container has no cgroup of its own. */
   readonly paths: Readonly<Record<string, string>>;
+  /** With systemd: the container's unit. */
+  readonly systemd?: UnitRecord;
 }
 
 /** A container's cgroups, compiled. */
@@ -50,6 +55,8 @@ export interface CgroupPlan {
    * `attach` waits for an RCU grace period of several milliseconds.
    */
   readonly enter: readonly Op[];
+  /** Once the process exists and before it goes on: what has systemd make a cgroup around it, and then its limits. */
+  readonly adopt?: readonly Op[];
   /** Files of the v2 cgroup that `ownerUid` is to own besides the directory itself; those that exist, after `prepare`. */
   readonly delegate?: { readonly uid: number; readonly paths: readonly string[] };
   readonly record: CgroupRecord;

@@ -7,6 +7,8 @@ import { cpuset } from "./limits-cpu.ts";
 import { refuseUnified } from "./limits-other.ts";
 import { limitsV1, mountOf } from "./plan-v1.ts";
 import { isPseudo, limitsV2, unavailable } from "./plan-v2.ts";
+import { propertiesOf } from "./systemd/properties.ts";
+import { systemdOp, type UnitRecord } from "./systemd/request.ts";
 import type { CgroupRecord } from "./types.ts";
 
 export interface UpdatePlan {
@@ -25,7 +27,17 @@ export function updatePlan(resources: Resources, record: CgroupRecord, facts: Cg
   const context = { resources, base: "", host: facts.host, ops, warnings };
   if (record.version === "v2") updateV2(context, record, facts);
   else updateV1(context, record, facts);
-  return { ops, warnings };
+  return { ops: record.systemd === undefined ? ops : withUnit(ops, record.systemd), warnings };
+}
+
+/**
+ * The files first: what the kernel refuses systemd is not told, so that all can be taken back. And last again, as
+ * systemd writes them too, some of them rounded.
+ */
+function withUnit(ops: readonly Op[], record: UnitRecord): readonly Op[] {
+  const properties = propertiesOf(ops);
+  if (properties.length === 0) return ops;
+  return [...ops, systemdOp("set", { ...record, properties }), ...ops];
 }
 
 type Unplaced = Omit<LimitContext, "directory" | "mount">;

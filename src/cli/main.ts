@@ -22,6 +22,8 @@ const EXEC_FAILED = 255;
 const FAILED = 1;
 /** How tsrunc-init calls us to tell what it could not do. */
 const REPORT_VERB = "__report";
+/** How tsrunc-init has us talk to systemd. */
+const SYSTEMD_VERB = "__systemd";
 
 function main(words: readonly string[]): void {
   const host = hostInfo();
@@ -31,6 +33,10 @@ function main(words: readonly string[]): void {
   }
   if (words[0] === REPORT_VERB) {
     finish(report(Number(words[1])), undefined, FAILED);
+    return;
+  }
+  if (words[0] === SYSTEMD_VERB) {
+    finish(systemd(words[1]), undefined, FAILED);
     return;
   }
   const globals = new Flags();
@@ -50,6 +56,11 @@ function main(words: readonly string[]): void {
 async function report(fd: number): Promise<number> {
   const { reportOutcome } = await import("./report.ts");
   return reportOutcome(fd);
+}
+
+async function systemd(action: string | undefined): Promise<number> {
+  const { systemdVerb } = await import("./systemd.ts");
+  return systemdVerb(action);
 }
 
 /** Ends the process with the status, or with the error as the last line. */

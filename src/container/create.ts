@@ -190,6 +190,7 @@ function cgroupInput(context: Context, id: string, spec: Spec, facts: HostFacts)
     cgroupsPath: spec.linux?.cgroupsPath,
     resources: spec.linux?.resources,
     devices: spec.linux?.devices,
+    annotations: spec.annotations,
     manager: context.cgroupManager,
     rootless,
     skipDevices: facts.euid !== 0 || facts.inUserNamespace,

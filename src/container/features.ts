@@ -19,7 +19,7 @@ export function supportedFeatures(): Features {
     linux: {
       namespaces: namespaceNames(),
       capabilities: capabilityNames(),
-      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: seccompFeatures(),
       apparmor: { enabled: true },
       selinux: { enabled: true },
@@ -33,7 +33,7 @@ export function supportedFeatures(): Features {
       "io.github.tsrunc.commit": commit(),
       "org.opencontainers.runc.checkpoint.enabled": "false",
     },
-    potentiallyUnsafeConfigAnnotations: [],
+    potentiallyUnsafeConfigAnnotations: ["org.systemd.property."],
   };
 }
 

@@ -1,4 +1,5 @@
 /** What is needed to take a container away, from what is kept of it. */
+import { withoutGoneUnit } from "../cgroups/remove.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
 import type { RemovalInput } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
@@ -28,7 +29,7 @@ export function removalInput(root: string, record: StateRecord): RemovalInput {
     id: record.id,
     bundle: record.bundle,
     stateDirectory: containerDirectory(root, record.id),
-    cgroup: { record: record.cgroup ?? NO_CGROUP },
+    cgroup: { record: withoutGoneUnit(record.cgroup ?? NO_CGROUP) },
     environment: spec.hooks === undefined ? [] : environment(),
   };
 }

@@ -58,6 +58,7 @@ export function compileExec(input: ExecInput): Program {
     seccompListener: seccomp.launcher.length > 0,
     keepFds: input.preserveFds,
     extraEnv: [],
+    forks: hasOwn(ns, "pid"),
     createCwd: false,
   });
   const launcher = [...beforeClone(input, seccomp.connect), ...afterClone(input, seccomp.launcher, tail)];
@@ -95,19 +96,13 @@ function beforeClone(input: ExecInput, connect: readonly Op[]): Op[] {
     });
   }
   ops.push(...connect);
-  // setns(2) takes a pidfd for any kind of namespace (Linux 5.8).
-  ops.push({
-    op: "clone",
-    flags: 0,
-    cgroup: input.into,
-    pidns: hasOwn(ns, "pid") ? SLOT_TARGET : -1,
-    userns: hasOwn(ns, "user") ? SLOT_TARGET : -1,
-    what: "exec",
-  });
+  // Not yet in the container's pid namespace, where it could be looked into: see the op fork.
+  ops.push({ op: "clone", flags: 0, cgroup: input.into, pidns: -1, userns: -1, what: "exec" });
   return ops;
 }
 
 function afterClone(input: ExecInput, listener: readonly Op[], tail: ProcessOps): Op[] {
+  const adopt: Op[] = hasOwn(namespacesOf(input.spec), "pid") ? [{ op: "adopt", what: "exec" }] : [];
   const { process, at } = input;
   const ops: Op[] = [];
   if (process.oomScoreAdj !== undefined) {
@@ -121,7 +116,10 @@ function afterClone(input: ExecInput, listener: readonly Op[], tail: ProcessOps)
       what: "oomScoreAdj",
     });
   }
-  ops.push(...tail.launcher, { op: "post", token: TOKENS.released }, ...listener, { op: "await", token: TOKENS.ready });
+  ops.push(...tail.launcher, { op: "post", token: TOKENS.released }, ...adopt, ...listener, {
+    op: "await",
+    token: TOKENS.ready,
+  });
   if (input.pidfdSocket !== undefined) ops.push({ op: "sendPidfd", slot: SLOT_PIDFD, what: "pidfd socket" });
   if (input.pidFile !== undefined)
     ops.push({ op: "putFile", path: input.pidFile, text: PID, mode: 0o644, what: "pid file" });
@@ -139,17 +137,17 @@ function initOps(input: ExecInput, tail: ProcessOps): Op[] {
   ops.push(...input.enter);
   if (affinity.final !== undefined) ops.push(affinityOp(affinity.final, `${input.at}/execCPUAffinity/final`));
   ops.push({ op: "await", token: TOKENS.released });
-  if (hasOwn(ns, "user")) ops.push({ op: "becomeRoot", groups: canSetGroups(spec, ns), what: "user namespace" });
-  let flags = 0;
-  for (const type of [...ns.made, ...ns.joined.keys()]) {
-    if (type !== "user" && type !== "pid") flags |= CLONE_FLAGS[type];
-  }
+  // setns(2) takes a pidfd for all kinds at once (Linux 5.8). Of the pid namespace only children become members.
+  const flags = [...ns.made, ...ns.joined.keys()].reduce((sum, type) => sum | CLONE_FLAGS[type], 0);
   if (flags !== 0) ops.push({ op: "setns", slot: SLOT_TARGET, flags, what: "namespaces" });
   else ops.push({ op: "closeSlot", slot: SLOT_TARGET });
-  ops.push({ op: "enterRoot", slot: hasOwn(ns, "mount") ? -1 : SLOT_ROOT }, { op: "setsid" });
+  if (hasOwn(ns, "user")) ops.push({ op: "becomeRoot", groups: canSetGroups(spec, ns), what: "user namespace" });
+  ops.push({ op: "enterRoot", slot: hasOwn(ns, "mount") ? -1 : SLOT_ROOT });
+  if (!hasOwn(ns, "pid")) ops.push({ op: "setsid" });
   if (!input.noNewKeyring)
     ops.push({ op: "keyring", name: `_ses.${input.id}`, ignore: ["ENOSYS"], what: "session keyring" });
   if (process.terminal === true) ops.push(consoleOp(input));
+  if (process.terminal === true && !hasOwn(ns, "pid")) ops.push({ op: "controlTerminal", what: "terminal" });
   ops.push(...linuxProcessOps(spec.linux), ...tail.prepare);
   ops.push({ op: "post", token: TOKENS.ready }, { op: "await", token: TOKENS.final }, ...tail.finish);
   return ops;

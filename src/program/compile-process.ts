@@ -42,6 +42,8 @@ export interface ProcessInput {
   readonly keepFds: number;
   /** Variables that the runtime adds to `process.env`. */
   readonly extraEnv: readonly string[];
+  /** It is a child of what prepared it: exec into a pid namespace. */
+  readonly forks: boolean;
   /** The root can be written to: the working directory is made if missing. */
   readonly createCwd: boolean;
 }
@@ -60,9 +62,16 @@ export function compileProcess(input: ProcessInput): ProcessOps {
   const args = process.args ?? [];
   if (args.length === 0) throw new TsruncError("config", "`process.args` must name a program", { at: `${at}/args` });
   const late = process.noNewPrivileges === true && !input.seccompListener;
+  // Without no_new_privs only CAP_SYS_ADMIN may load a filter (seccomp(2)), so it is loaded while that is held.
+  const early = process.noNewPrivileges !== true && input.seccomp.length > 0;
   const limits = rlimitOps(input);
   const { uid } = process.user;
   const cwdAt = `${at}/cwd`;
+  const identity: Op[] = [
+    ...identityOps(input),
+    { op: "chdir", path: process.cwd, create: false, late: true, at: cwdAt, what: "cwd" },
+  ];
+  const into = input.forks ? forkOps(process, at) : [];
   const prepare: Op[] = [
     { op: "closeFds", keep: input.keepFds },
     ...labelOps(input),
@@ -71,12 +80,8 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     { op: "chdir", path: process.cwd, create: input.createCwd, late: false, at: cwdAt, what: "cwd" },
     { op: "stdio", uid, at: `${at}/user` },
     ...schedulingOps(process, at),
-    ...limits.early,
     ...(process.noNewPrivileges === true ? [{ op: "noNewPrivileges", at: `${at}/noNewPrivileges` } as const] : []),
-    // Without no_new_privs only CAP_SYS_ADMIN may load a filter (seccomp(2)), so it is loaded while that is held.
-    ...(process.noNewPrivileges === true ? [] : input.seccomp),
-    ...identityOps(input),
-    { op: "chdir", path: process.cwd, create: false, late: true, at: cwdAt, what: "cwd" },
+    ...(early ? [...into, ...limits.early, ...input.seccomp, ...identity] : [...identity, ...into, ...limits.early]),
     { op: "lookup", candidates: candidates(process), at: `${at}/args/0`, what: args[0] ?? "" },
     ...(process.noNewPrivileges === true && !late ? input.seccomp : []),
   ];
@@ -92,6 +97,13 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     },
   ];
   return { launcher: limits.raise, prepare, finish };
+}
+
+/** Into the container's pid namespace, as late as can be: see the op fork. A session is a matter of the child. */
+function forkOps(process: Process, at: string): Op[] {
+  const ops: Op[] = [{ op: "fork", what: "exec" }, { op: "setsid" }];
+  if (process.terminal === true) ops.push({ op: "controlTerminal", at: `${at}/terminal`, what: "terminal" });
+  return ops;
 }
 
 function hasHome(process: Process): boolean {

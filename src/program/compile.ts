@@ -53,6 +53,7 @@ export function compileCreate(input: CompileInput): Program {
     seccompListener: seccomp.launcher.length > 0,
     keepFds,
     extraEnv: extraEnvironment(input),
+    forks: false,
     createCwd: true,
   });
   const parts: Parts = { input, ns, rootfs: compileRootfs(input, ns), seccomp, process, keepFds };
@@ -137,7 +138,7 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
   }
   ops.push(...notifyOps(input), ...seccomp.connect, ...names.open);
   if (input.mode === "run" && !input.noSubreaper) ops.push({ op: "subreaper" });
-  ops.push(names.clone, ...oomOps(spec), ...names.maps);
+  ops.push(names.clone, ...(input.cgroup.adopt ?? []), ...oomOps(spec), ...names.maps);
   ops.push(...process.launcher, { op: "post", token: TOKENS.released });
   if (trees.length > 0) ops.push({ op: "await", token: TOKENS.rooted }, ...trees);
   if (hasRuntimeHooks(spec)) {
@@ -258,6 +259,7 @@ function consoleOps(input: CompileInput, ns: Namespaces): Op[] {
       at: "/process/terminal",
       what: "terminal",
     },
+    { op: "controlTerminal", at: "/process/terminal", what: "terminal" },
   ];
 }
 

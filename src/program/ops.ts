@@ -71,6 +71,8 @@ export const OPS = {
     steps: ["cgroup", "setns pid", "socketpair", "clone", "setns user"],
   },
   childWrite: { on: "L", args: { file: "str", text: "text", ignore: "errnos" }, steps: ["open", "write"] },
+  /** Takes the child that the op fork made for init. */
+  adopt: { on: "L", args: {}, steps: ["receive", "died", "open"] },
   /** Raises the hard limit of init where it is lower; the soft one stays. */
   prlimit: { on: "L", args: { resource: "u64", hard: "u64" }, steps: ["prlimit"] },
   signal: {
@@ -194,8 +196,12 @@ export const OPS = {
       clearOnlcr: "bool",
       mountConsole: "bool",
     },
-    steps: ["open", "identity", "peer", "size", "target", "bind", "send", "chown", "controlling", "dup"],
+    steps: ["open", "identity", "peer", "size", "target", "bind", "send", "chown", "dup"],
   },
+  /** Makes the terminal on stdin that of this session. */
+  controlTerminal: { on: "I", args: {}, steps: ["ioctl"] },
+  /** Goes on as a child, which is in the pid namespace that was entered; nothing of the host is open in it. */
+  fork: { on: "I", args: {}, steps: ["fork"] },
   closeSlot: { on: "B", args: { slot: "slot" }, steps: ["close"] },
   closeFds: { on: "I", args: { keep: "u64" }, steps: ["close_range"] },
   umask: { on: "I", args: { mask: "u64" }, steps: ["umask"] },
