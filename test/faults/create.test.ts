@@ -1,5 +1,5 @@
 /** Whatever op of `create` fails: one line says where it came from, and nothing is left. Root only. */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { config, removeAll } from "./lib/bundle.ts";
 import { leftOf } from "./lib/left.ts";
 import { messageProblem, type Plan, tsrunc } from "./lib/run.ts";
@@ -15,10 +15,10 @@ import {
   sweep,
 } from "./lib/sweep.ts";
 
-const TIMEOUT_MS = 300_000;
 const SUBJECT: Subject = { name: "create", verb: "create", config: (id) => config(id, "exit 0") };
 let plan: Plan;
 
+setDefaultTimeout(300_000);
 afterAll(removeAll);
 
 test("the plan has the ops that these tests are about", async () => {
@@ -54,13 +54,9 @@ const judge: Judge = async (at, outcome, id) => {
   return late && outcome.status === 0 ? await startProblems(at, id) : await failureProblems(at, outcome, id);
 };
 
-test.each(["EIO", "KILL"])(
-  "%s of any op",
-  async (error) => {
-    expect(await sweep(SUBJECT, casesOf(plan, ["launcher", "init"], [error]), judge)).toEqual([]);
-  },
-  TIMEOUT_MS,
-);
+test.each(["EIO", "KILL"])("%s of any op", async (error) => {
+  expect(await sweep(SUBJECT, casesOf(plan, ["launcher", "init"], [error]), judge)).toEqual([]);
+});
 
 /** `create` fails by itself, and then one op of its cleaning up does too. */
 const HOPELESS: Subject = {

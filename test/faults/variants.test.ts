@@ -1,16 +1,16 @@
 /** The same for containers of other kinds: what they alone have ops for. Root only. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { type Config, config, DIRECTORY, removeAll } from "./lib/bundle.ts";
 import { casesOf, failureProblems, type Judge, killedProblems, type Subject, subjectPlan, sweep } from "./lib/sweep.ts";
 
-const TIMEOUT_MS = 300_000;
 /** Both are taken to be listened on by somebody who reads and says nothing. */
 const AGENT = path.join(DIRECTORY, "agent.sock");
 const PIDFD = path.join(DIRECTORY, "pidfd.sock");
 const listeners: { stop(): void }[] = [];
 
+setDefaultTimeout(300_000);
 beforeAll(() => {
   mkdirSync(DIRECTORY, { recursive: true });
   for (const unix of [AGENT, PIDFD]) listeners.push(Bun.listen({ unix, socket: { data: () => undefined } }));
@@ -86,5 +86,4 @@ test.each(SUBJECTS.map(([subject, errors, op]) => ({ subject, errors, op, name: 
     );
     expect(await sweep(subject, cases, judge)).toEqual([]);
   },
-  TIMEOUT_MS,
 );

@@ -1,14 +1,14 @@
 /** Ops of start, exec and delete made to fail. `plan` does not print these: indices are counted up until none fails. */
-import { afterAll, afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { config, makeBundle, removeAll, TAG } from "./lib/bundle.ts";
 import { leftOf, processCount } from "./lib/left.ts";
 import { messageProblem, type Outcome, tsrunc } from "./lib/run.ts";
 import { deleteProblems } from "./lib/sweep.ts";
 
-const TIMEOUT_MS = 120_000;
 let count = 0;
 const made: string[] = [];
 
+setDefaultTimeout(300_000);
 afterAll(removeAll);
 afterEach(async () => {
   for (const id of made.splice(0)) await tsrunc(["delete", "--force", id]);
@@ -54,20 +54,16 @@ function failed(killed: boolean, list: string, { status, stderr }: Outcome): str
   return message === undefined ? [] : [message];
 }
 
-test.each(["EIO", "KILL"])(
-  "start: %s of any op can be cleaned up",
-  async (error) => {
-    const { ops, problems } = await eachOp("launcher", error, async (fault) => {
-      const id = await create();
-      const outcome = await tsrunc(["start", id], fault);
-      const left = outcome.status !== 0 && outcome.stderr.includes("(at /hooks/poststart/0)") ? await leftOf(id) : [];
-      return { outcome, problems: [...left, ...(await deleteProblems(id))].map((text) => `${fault}: ${text}`) };
-    });
-    expect(problems).toEqual([]);
-    expect(ops).toBe(4); // lock, release, unlink, the poststart hook
-  },
-  TIMEOUT_MS,
-);
+test.each(["EIO", "KILL"])("start: %s of any op can be cleaned up", async (error) => {
+  const { ops, problems } = await eachOp("launcher", error, async (fault) => {
+    const id = await create();
+    const outcome = await tsrunc(["start", id], fault);
+    const left = outcome.status !== 0 && outcome.stderr.includes("(at /hooks/poststart/0)") ? await leftOf(id) : [];
+    return { outcome, problems: [...left, ...(await deleteProblems(id))].map((text) => `${fault}: ${text}`) };
+  });
+  expect(problems).toEqual([]);
+  expect(ops).toBe(4); // lock, release, unlink, the poststart hook
+});
 
 test("start: a fault before init is let through leaves a container that can be started", async () => {
   const id = await create();
@@ -90,26 +86,22 @@ test.each([
   ["launcher", "KILL"],
   ["init", "EIO"],
   ["init", "KILL"],
-])(
-  "exec: %s %s of any op does the container no harm",
-  async (list, error) => {
-    const id = await started();
-    const processes = processCount(id);
-    const { ops, problems } = await eachOp(list, error, async (fault) => {
-      const outcome = await tsrunc(["exec", id, "/bin/true"], fault);
-      const right = [0, 137, 255].includes(outcome.status) ? [] : [`${fault}: status ${outcome.status}`];
-      const running = (await statusOf(id)) === "running" ? [] : [`${fault}: the container is not running`];
-      return { outcome, problems: [...right, ...running] };
-    });
-    expect(problems).toEqual([]);
-    expect(ops).toBeGreaterThan(10);
-    expect((await tsrunc(["exec", id, "/bin/true"])).status).toBe(0);
-    for (let tries = 0; processCount(id) > processes && tries < 500; tries++) await Bun.sleep(5);
-    expect(processCount(id)).toBe(processes);
-    expect(await deleteProblems(id)).toEqual([]);
-  },
-  TIMEOUT_MS,
-);
+])("exec: %s %s of any op does the container no harm", async (list, error) => {
+  const id = await started();
+  const processes = processCount(id);
+  const { ops, problems } = await eachOp(list, error, async (fault) => {
+    const outcome = await tsrunc(["exec", id, "/bin/true"], fault);
+    const right = [0, 137, 255].includes(outcome.status) ? [] : [`${fault}: status ${outcome.status}`];
+    const running = (await statusOf(id)) === "running" ? [] : [`${fault}: the container is not running`];
+    return { outcome, problems: [...right, ...running] };
+  });
+  expect(problems).toEqual([]);
+  expect(ops).toBeGreaterThan(10);
+  expect((await tsrunc(["exec", id, "/bin/true"])).status).toBe(0);
+  for (let tries = 0; processCount(id) > processes && tries < 500; tries++) await Bun.sleep(5);
+  expect(processCount(id)).toBe(processes);
+  expect(await deleteProblems(id)).toEqual([]);
+});
 
 test("delete --force of a container that is still being created ends the create", async () => {
   const id = `${TAG}-verb${++count}`;
@@ -122,17 +114,13 @@ test("delete --force of a container that is still being created ends the create"
   expect((await creating).status).toBe(137);
 });
 
-test.each(["EIO", "KILL"])(
-  "delete --force: %s of any op is made good by a second one",
-  async (error) => {
-    const { ops, problems } = await eachOp("launcher", error, async (fault) => {
-      const id = await started();
-      const outcome = await tsrunc(["delete", "--force", id], fault);
-      const repeated = outcome.status === 0 ? [] : await deleteProblems(id);
-      return { outcome, problems: [...repeated, ...(await leftOf(id))].map((text) => `${fault}: ${text}`) };
-    });
-    expect(problems).toEqual([]);
-    expect(ops).toBeGreaterThan(4); // lock, signal, cgroup, the poststop hook, the directory
-  },
-  TIMEOUT_MS,
-);
+test.each(["EIO", "KILL"])("delete --force: %s of any op is made good by a second one", async (error) => {
+  const { ops, problems } = await eachOp("launcher", error, async (fault) => {
+    const id = await started();
+    const outcome = await tsrunc(["delete", "--force", id], fault);
+    const repeated = outcome.status === 0 ? [] : await deleteProblems(id);
+    return { outcome, problems: [...repeated, ...(await leftOf(id))].map((text) => `${fault}: ${text}`) };
+  });
+  expect(problems).toEqual([]);
+  expect(ops).toBeGreaterThan(4); // lock, signal, cgroup, the poststop hook, the directory
+});
