@@ -68,6 +68,11 @@ set_up() { # NEEDS
   BUN=$(node --input-type=module -e 'import { findBun } from "./scripts/tools.mjs"; console.log(findBun())')
 }
 
+# Some tests read files of packages that they download.
+fetch_package_lists() {
+  ((EUID != 0)) || compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null || apt-get -qq update
+}
+
 # Folders with tests that need no engines and no VM.
 unit_tests() {
   find test -name '*.test.ts' -not -path 'test/engines/*' | cut -d/ -f1,2 | sort -u

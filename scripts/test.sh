@@ -12,6 +12,7 @@ if (($# == 0)); then
   set -- "${tests[*]}" conformance
 fi
 set_up "$BUILD_NEEDS $TEST_NEEDS"
+fetch_package_lists
 for paths in "$@"; do
   read -ra words <<<"$paths"
   run_tests "$paths" "$BUN" test "${words[@]/#/./}"
