@@ -232,7 +232,7 @@ int do_release(const struct op_release *op) {
   if (fd < 0) return fail(STEP_RELEASE_OPEN, str(op->path));
   char first;
   ssize_t n = read(fd, &first, 1);
-  for (int tries = 0; n == 0 && is_waiting_init((pid_t)op->pid, op->start); tries++) {
+  for (int tries = 0; n == 0 && tries < 10000 && is_waiting_init((pid_t)op->pid, op->start); tries++) {
     struct timespec pause = { 0, tries < 50 ? 50000 : 2000000 };
     nanosleep(&pause, NULL);
     n = read(fd, &first, 1);
