@@ -1,0 +1,196 @@
+import { expect, test } from "bun:test";
+import { planCgroup } from "../../src/cgroups/plan.ts";
+import { removePlan, withoutGoneUnit } from "../../src/cgroups/remove.ts";
+import { findManager, outerUid } from "../../src/cgroups/systemd/manager.ts";
+import type { Request } from "../../src/cgroups/systemd/request.ts";
+import type { CgroupInput } from "../../src/cgroups/types.ts";
+import { updatePlan } from "../../src/cgroups/update.ts";
+import { TsruncError } from "../../src/errors.ts";
+import { type Op, PID } from "../../src/program/ops.ts";
+import { facts, fakeHost, show, v1Host, v2Host } from "../cgroups/fake-host.ts";
+
+const INPUT: CgroupInput = {
+  id: "c1",
+  cgroupsPath: "a-b.slice:pre:c1",
+  manager: "systemd",
+  rootless: false,
+  skipDevices: true,
+};
+const DIRECTORY = "/sys/fs/cgroup/a.slice/a-b.slice/pre-c1.scope";
+const BOOTED = { "/run/systemd/system/x": "" };
+const USER_SERVICE = "/user.slice/user-1000.slice/user@1000.service";
+
+function spawned(op: Op | undefined): { readonly action: string; readonly pid: string; readonly request: Request } {
+  if (op?.op !== "spawn") throw new Error("it is no spawn");
+  const [pid = "", ...json] = op.input.split("\n");
+  return { action: op.argv.at(-1) ?? "", pid, request: JSON.parse(json.join("\n")) as Request };
+}
+
+function refusal(action: () => unknown): TsruncError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof TsruncError) return error;
+    throw error;
+  }
+  throw new Error("it was not refused");
+}
+
+test("a scope is made around the process, and its limits are written after that", () => {
+  const resources = { memory: { limit: 4096 }, hugepageLimits: [{ pageSize: "2MB", limit: 0 }] };
+  const plan = planCgroup({ ...INPUT, resources }, facts(v2Host("/", BOOTED)));
+  expect(plan).toMatchObject({ prepare: [], attach: [], enter: [] });
+  expect(plan.into).toBeUndefined();
+  const [first, ...rest] = plan.adopt ?? [];
+  const { action, pid, request } = spawned(first);
+  expect([action, pid]).toEqual(["start", PID]);
+  expect(request.start).toEqual({ cgroup: "/a.slice/a-b.slice/pre-c1.scope", directory: DIRECTORY });
+  const properties = Object.fromEntries((request.properties ?? []).map(({ name, value }) => [name, value]));
+  expect(properties).toMatchObject({
+    Slice: "a-b.slice",
+    Delegate: true,
+    DefaultDependencies: false,
+    CollectMode: "inactive-or-failed",
+    MemoryMax: "4096",
+  });
+  // hugetlb is none of systemd's controllers, so we hand it down ourselves; the root does so already.
+  expect(rest.map(show)).toEqual([
+    "mkdir a.slice",
+    "write a.slice/cgroup.subtree_control +hugetlb ?EBUSY ?ENOENT ?EOPNOTSUPP ?EINVAL",
+    "write a.slice/cgroup.subtree_control +hugetlb",
+    "mkdir a.slice/a-b.slice",
+    "write a.slice/a-b.slice/cgroup.subtree_control +hugetlb ?EBUSY ?ENOENT ?EOPNOTSUPP ?EINVAL",
+    "write a.slice/a-b.slice/cgroup.subtree_control +hugetlb",
+    "write a.slice/a-b.slice/pre-c1.scope/memory.max 4096",
+    "write a.slice/a-b.slice/pre-c1.scope/hugetlb.2MB.max 0",
+    "write a.slice/a-b.slice/pre-c1.scope/hugetlb.2MB.rsvd.max 0 ?ENOENT",
+  ]);
+  expect(plan.record).toEqual({
+    version: "v2",
+    manager: "systemd",
+    paths: { "": DIRECTORY },
+    systemd: { unit: "pre-c1.scope", addresses: request.addresses, file: "/run/systemd/transient/pre-c1.scope" },
+  });
+});
+
+test("annotations become properties and win over our own", () => {
+  const annotations = { "org.systemd.property.CollectMode": "'inactive'" };
+  const plan = planCgroup({ ...INPUT, annotations }, facts(v2Host("/", BOOTED)));
+  const found = spawned(plan.adopt?.[0]).request.properties?.filter(({ name }) => name === "CollectMode");
+  expect(found).toEqual([{ name: "CollectMode", type: "s", value: "inactive" }]);
+});
+
+test("a container that owns its cgroup", () => {
+  const plan = planCgroup({ ...INPUT, ownerUid: 1001 }, facts(v2Host("/", BOOTED)));
+  expect(spawned(plan.adopt?.[0]).request.start?.owner).toEqual({
+    uid: 1001,
+    paths: ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"].map((file) => `${DIRECTORY}/${file}`),
+  });
+});
+
+test("what it needs: systemd, and cgroup v2 alone", () => {
+  expect(refusal(() => planCgroup(INPUT, facts(v2Host())))).toMatchObject({ code: "unsupported" });
+  const v1 = refusal(() => planCgroup(INPUT, facts(v1Host("/", BOOTED))));
+  expect(v1.message).toContain("cgroup v2 alone");
+  expect(v1.hint).toContain("--systemd-cgroup");
+  expect(refusal(() => planCgroup(INPUT, facts(fakeHost({})))).code).toBe("unsupported");
+});
+
+test("removal ends with the unit, unless systemd has taken it away", () => {
+  const { record } = planCgroup(INPUT, facts(v2Host("/", BOOTED)));
+  const [remove, stop] = removePlan(record, { kill: true });
+  expect(remove).toMatchObject({ op: "cgroupRemove", path: DIRECTORY, kill: true });
+  expect(stop).toMatchObject({ op: "spawn", warn: true });
+  expect(spawned(stop)).toMatchObject({ action: "stop", request: { unit: "pre-c1.scope" } });
+  expect(withoutGoneUnit(record, fakeHost({ "/run/systemd/transient/pre-c1.scope": "" }))).toBe(record);
+  expect(removePlan(withoutGoneUnit(record, fakeHost({})), { kill: true })).toHaveLength(1);
+});
+
+test("an update tells the kernel, then systemd, then the kernel again", () => {
+  const { record } = planCgroup(INPUT, facts(v2Host("/", BOOTED)));
+  const host = v2Host("/", { [`${DIRECTORY}/cgroup.controllers`]: "cpu memory pids rdma\n" });
+  const { ops } = updatePlan({ pids: { limit: 7 } }, record, facts(host));
+  expect([ops[0], ops[2]].map((op) => (op === undefined ? "" : show(op)))).toEqual([
+    "write a.slice/a-b.slice/pre-c1.scope/pids.max 7",
+    "write a.slice/a-b.slice/pre-c1.scope/pids.max 7",
+  ]);
+  expect(spawned(ops[1])).toMatchObject({
+    action: "set",
+    pid: "",
+    request: { unit: "pre-c1.scope", properties: [{ name: "TasksMax", type: "t", value: "7" }] },
+  });
+  const unknown = updatePlan({ rdma: { mlx5_1: { hcaHandles: 3 } } }, record, facts(host));
+  expect(unknown.ops).toHaveLength(1);
+});
+
+const USER_FILES = {
+  "/proc/self/uid_map": "         0          0 4294967295\n",
+  "/run/user/1000/systemd/private": "",
+  "/run/user/1000/bus": "",
+  [`/sys/fs/cgroup${USER_SERVICE}/cgroup.controllers`]: "memory pids\n",
+};
+
+test("an unprivileged user's manager", () => {
+  const manager = findManager(true, facts(v2Host("/user.slice/user-1000.slice/session-1.scope", USER_FILES)), {}, 1000);
+  expect(manager).toEqual({
+    kind: "user",
+    addresses: [
+      { address: "unix:path=/run/user/1000/systemd/private", peer: true },
+      { address: "unix:path=/run/user/1000/bus", peer: false },
+    ],
+    cgroup: USER_SERVICE,
+    transient: "/run/user/1000/systemd/transient",
+    defaultSlice: "user.slice",
+  });
+  // Elsewhere than usual, as our own cgroup tells.
+  const own = "/x.slice/user@1000.service/app.slice/y.scope";
+  expect(findManager(true, facts(v2Host(own, USER_FILES)), {}, 1000).cgroup).toBe("/x.slice/user@1000.service");
+});
+
+test("the environment names the user's bus", () => {
+  const env = { XDG_RUNTIME_DIR: "/r n", DBUS_SESSION_BUS_ADDRESS: "unix:abstract=x" };
+  const files = { ...USER_FILES, "/r n/systemd/private": "" };
+  expect(findManager(true, facts(v2Host("/", files)), env, 1000).addresses).toEqual([
+    { address: "unix:path=/r%20n/systemd/private", peer: true },
+    { address: "unix:abstract=x", peer: false },
+  ]);
+});
+
+test("root of a user namespace has the user's manager, or the namespace's own systemd", () => {
+  const map = { "/proc/self/uid_map": "0 1000 1\n1 100000 65536\n" };
+  expect(findManager(true, facts(v2Host("/", { ...USER_FILES, ...map })), {}, 0).cgroup).toBe(USER_SERVICE);
+  expect(findManager(true, facts(v2Host("/", { ...BOOTED, ...map })), {}, 0).kind).toBe("system");
+  expect(outerUid(3, map["/proc/self/uid_map"])).toBe(100002);
+  expect(outerUid(7, undefined)).toBe(7);
+});
+
+test("a user without a manager is told how to get one", () => {
+  const error = refusal(() => findManager(true, facts(v2Host("/", BOOTED)), {}, 1000));
+  expect(error).toMatchObject({ code: "unsupported" });
+  expect(error.message).toContain("no user manager found");
+});
+
+test("systemd in a container counts its cgroups from its own init", () => {
+  const files = { ...BOOTED, "/proc/1/cgroup": "0::/machine.slice/m.scope/init.scope\n" };
+  expect(findManager(false, facts(v2Host("/", files)), {}, 0).cgroup).toBe("/machine.slice/m.scope");
+});
+
+test("a limit that is not delegated to the user", () => {
+  const euid = process.geteuid?.() ?? 0;
+  const files = {
+    ...USER_FILES,
+    "/proc/self/uid_map": `${euid} 1000 1\n`,
+    "/run/user/1000/systemd/private": "",
+  };
+  const input = { ...INPUT, rootless: true, resources: { cpu: { shares: 5 } } };
+  const env = process.env.XDG_RUNTIME_DIR;
+  process.env.XDG_RUNTIME_DIR = "/run/user/1000";
+  try {
+    const error = refusal(() => planCgroup(input, facts(v2Host("/", files))));
+    expect(error).toMatchObject({ code: "unsupported", at: "/linux/resources/cpu/shares" });
+    expect(error.hint).toContain("Delegate=");
+  } finally {
+    if (env === undefined) delete process.env.XDG_RUNTIME_DIR;
+    else process.env.XDG_RUNTIME_DIR = env;
+  }
+});
