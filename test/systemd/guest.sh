@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs in a VM with systemd: guest.sh system|user RUNTIME. One line per check: `ok NAME` or `not ok NAME: …`.
 set -u
+[[ -d /run/vm && -d /run/systemd/system ]] || { echo "not ok it runs in a VM with systemd"; exit 1; }
 mode=$1 runtime=$2
 work=$(mktemp -d) slice=$([[ $mode == user ]] && echo user.slice || echo tsr-test.slice)
 root=$work/state unit=tst-one.scope
@@ -99,7 +100,7 @@ is 'and is active then' "$(prop tst-failed.scope ActiveState)" active
 
 # A container that keeps its failed unit (CollectMode), whose scope fails: delete leaves nothing.
 rt delete --force failed; is 'delete after that' $? 0
-bundle kept "$slice:tst:kept" '{}' "{\"org.systemd.property.CollectMode\":\"'inactive'\",\"org.systemd.property.RuntimeMaxUSec\":\"uint64 1000000\"}" "$sleeper"
+bundle kept "$slice:tst:kept" '{}' "{\"org.systemd.property.CollectMode\":\"'inactive'\",\"org.systemd.property.RuntimeMaxUSec\":\"uint64 1000000\",\"org.systemd.property.TimeoutStopUSec\":\"uint64 100000\"}" "$sleeper"
 rt run -d --bundle "$work/kept" kept </dev/null >/dev/null 2>&1; is 'run with properties' $? 0
 for _ in {1..100}; do [[ $(prop tst-kept.scope ActiveState) == failed ]] && break; sleep .2; done
 is 'its unit fails' "$(prop tst-kept.scope ActiveState)" failed
