@@ -177,6 +177,9 @@ for (const noNewPrivileges of [false, true]) {
     const { code, stdout } = await c.verb("exec", "/bin/probe", "mkdir=/tmp/x");
     expect({ code, stdout }).toEqual({ code: 0, stdout: '{"mkdir=/tmp/x":"ENOSPC"}\n' });
     expect(agent.lines("state")).toHaveLength(first + 1);
+    const [{ pid, state: container }] = agent.states().slice(-1) as [ProcessState];
+    expect(container).toMatchObject({ id: c.id, status: "running", pid: await c.pid() });
+    expect(pid).not.toBe(container.pid);
     await agent.waitFor("gone"); // that of the exec
     await c.down();
     await agent.waitFor("gone", 2);

@@ -231,3 +231,15 @@ checkTsrunc(
     }
   },
 );
+
+for (const noNewPrivileges of [false, true]) {
+  check(`startContainer hooks run under the filter, noNewPrivileges ${noNewPrivileges}`, async (t) => {
+    const args = ["sh", "-c", "grep ^Seccomp: /proc/self/status >/tmp/hook"];
+    const c = t.container((spec) => {
+      spec.process.noNewPrivileges = noNewPrivileges;
+      spec.hooks = { startContainer: [{ path: "/bin/sh", args }] };
+      spec.linux.seccomp = deny(["mkdir", "mkdirat"], "SCMP_ACT_ERRNO");
+    });
+    expect((await c.probe("read=/tmp/hook")).of("read=/tmp/hook")).toEqual({ data: "Seccomp:\t2\n" });
+  });
+}

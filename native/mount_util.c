@@ -151,10 +151,11 @@ static unsigned long classic_flags(int fd, uint64_t set, uint64_t clear) {
  */
 int set_attributes(int fd, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive) {
   if (!set && !clear && !propagation) return 0;
-  struct mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = propagation & ~(uint64_t)MS_REC };
+  struct attributes attr = { .attr_set = set, .attr_clr = clear, .propagation = propagation & ~(uint64_t)MS_REC };
   unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
   if (syscall(SYS_mount_setattr, fd, "", flags, &attr, sizeof attr) == 0) return 0;
-  if (errno != ENOSYS) return -1;
+  /* EINVAL: before 5.14 it knows no NOSYMFOLLOW, which mount(2) knows since 5.10 */
+  if (errno != ENOSYS && !(errno == EINVAL && set == MOUNT_ATTR_NOSYMFOLLOW)) return -1;
   char path[40] = "/"; /* the root is changed last, when the host's /proc is out of reach */
   if (fd != ctx.root) {
     memcpy(path, "/proc/self/fd/", 14);

@@ -60,7 +60,7 @@ int do_root(const struct op_root *op) {
   return 0;
 }
 
-static int fsconfig(int fs, unsigned cmd, const char *key, const char *value) {
+static int fs_config(int fs, unsigned cmd, const char *key, const char *value) {
   return (int)syscall(SYS_fsconfig, fs, cmd, key, value, 0);
 }
 
@@ -76,24 +76,24 @@ static int fail_fs(uint32_t step, int fs, const char *fallback) {
 
 static int set_option(int fs, const char *option) {
   const char *equals = strchr(option, '=');
-  if (!equals) return fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL);
+  if (!equals) return fs_config(fs, SET_FLAG, option, NULL);
   char key[256];
   size_t len = (size_t)(equals - option);
   if (len >= sizeof key) return errno = EINVAL, -1;
   memcpy(key, option, len);
   key[len] = 0;
-  return fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1);
+  return fs_config(fs, SET_STRING, key, equals + 1);
 }
 
 /* A detached mount of a new instance; -1 after fail(). */
 static int new_instance(const struct op_mount *op) {
   int fs = (int)syscall(SYS_fsopen, str(op->type), FSOPEN_CLOEXEC);
   if (fs < 0) return fail(STEP_MOUNT_FSOPEN, str(op->type));
-  if (op->source.len && fsconfig(fs, FSCONFIG_SET_STRING, "source", str(op->source)) < 0)
+  if (op->source.len && fs_config(fs, SET_STRING, "source", str(op->source)) < 0)
     return fail_fs(STEP_MOUNT_OPTION, fs, "source");
   for (uint32_t i = 0; i < op->params.count; i++)
     if (set_option(fs, str(vec(op->params)[i])) < 0) return fail_fs(STEP_MOUNT_OPTION, fs, str(vec(op->params)[i]));
-  if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0) return fail_fs(STEP_MOUNT_CREATE, fs, str(op->type));
+  if (fs_config(fs, CMD_CREATE, NULL, NULL) < 0) return fail_fs(STEP_MOUNT_CREATE, fs, str(op->type));
   uint64_t attr = op->attr;
   int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attr);
   if (tree < 0 && errno == EINVAL && (attr & MOUNT_ATTR_NOSYMFOLLOW)) /* 5.14 */
@@ -104,7 +104,7 @@ static int new_instance(const struct op_mount *op) {
 }
 
 static int idmap(int tree, int64_t slot, bool recursive) {
-  struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)slot_fd(slot) };
+  struct attributes attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)slot_fd(slot) };
   return (int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr);
 }
 
@@ -148,6 +148,8 @@ int do_mount(const struct op_mount *op) {
   if (inherit && set_mode(tree, mode) < 0) return fail(STEP_MOUNT_COPY, dest);
   if ((op->flags & MF_COPY_UP) && copy_up(target, tree) < 0) return fail(STEP_MOUNT_COPY, dest);
   if (move_mount_(tree, target) < 0) return fail(STEP_MOUNT_MOVE, dest);
+  if ((op->attr & MOUNT_ATTR_NOSYMFOLLOW) && set_attributes(tree, MOUNT_ATTR_NOSYMFOLLOW, 0, 0, false) < 0)
+    return fail(STEP_MOUNT_ATTRIBUTES, dest);
   if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, true) < 0) return fail(STEP_MOUNT_ATTRIBUTES, dest);
   if (set_attributes(tree, 0, 0, op->propagation, op->propagation & MS_REC) < 0) return fail(STEP_MOUNT_PROPAGATION, dest);
   close(tree);
@@ -271,8 +273,8 @@ static int empty_directory(void) {
   static int first = -1;
   if (first >= 0) return open_tree_(first, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
   int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
-  if (fs < 0 || fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL) < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "1") < 0 ||
-      fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+  if (fs < 0 || fs_config(fs, SET_FLAG, "ro", NULL) < 0 || fs_config(fs, SET_STRING, "nr_inodes", "1") < 0 ||
+      fs_config(fs, CMD_CREATE, NULL, NULL) < 0)
     return -1;
   first = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
   close(fs);

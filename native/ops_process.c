@@ -53,13 +53,15 @@ static _Noreturn void run_init(int sock) {
 static long clone3(struct clone3_args *args) { return syscall(SYS_clone3, args, sizeof *args); }
 
 /*
- * A user namespace that is joined must own the namespaces that are new, so it is entered by a process
- * in between, whose child becomes ours by CLONE_PARENT. That child is born in the cgroup of the one in between.
+ * A user namespace that is joined must own the namespaces that are new, so it is entered by a process in between, whose
+ * child becomes ours by CLONE_PARENT. That child is born in the cgroup of the one in between. A pid namespace is entered
+ * in the same way: hooks are the host's, and the launcher's children must not be born where the container can see and
+ * kill them; without root of the host there would be no way back.
  */
 static _Noreturn void run_between(const struct op_clone *op, int sock) {
   struct message m = { .type = MESSAGE_PID };
   struct clone3_args args = { .flags = op->flags | CLONE_PARENT };
-  if (setns(slot_fd(op->userns), CLONE_NEWUSER) < 0) fail(STEP_CLONE_SETNS_USER, NULL);
+  if (op->userns >= 0 && setns(slot_fd(op->userns), CLONE_NEWUSER) < 0) fail(STEP_CLONE_SETNS_USER, NULL);
   else if (op->pidns >= 0 && setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) fail(STEP_CLONE_SETNS_PID, NULL);
   else {
     prctl(PR_SET_DUMPABLE, 0); /* entering a user namespace may set it to fs.suid_dumpable */
@@ -94,17 +96,13 @@ static int adopt_grandchild(pid_t between) {
 
 int do_clone(const struct op_clone *op) {
   struct clone3_args args = { .flags = op->flags | CLONE_PIDFD, .exit_signal = SIGCHLD };
-  int pidfd = -1, socks[2], cgroup = -1, pids = -1;
-  bool between = op->userns >= 0;
+  int pidfd = -1, socks[2], cgroup = -1;
+  bool between = op->userns >= 0 || op->pidns >= 0;
   if (op->cgroup.off) {
     cgroup = open(str(op->cgroup), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (cgroup < 0) return fail(STEP_CLONE_CGROUP, str(op->cgroup));
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = (uint64_t)cgroup;
-  }
-  if (op->pidns >= 0 && !between) {
-    pids = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-    if (pids < 0 || setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) return fail(STEP_CLONE_SETNS_PID, NULL);
   }
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0) return fail(STEP_CLONE_SOCKETPAIR, NULL);
   args.pidfd = (uintptr_t)&pidfd;
@@ -113,7 +111,6 @@ int do_clone(const struct op_clone *op) {
   if (pid == 0) {
     close(socks[0]);
     if (cgroup >= 0) close(cgroup);
-    if (pids >= 0) close(pids);
     if (between) run_between(op, socks[1]);
     run_init(socks[1]);
   }
@@ -122,10 +119,6 @@ int do_clone(const struct op_clone *op) {
   if (cgroup >= 0) close(cgroup);
   if (pid < 0) return fail_errno(STEP_CLONE_CLONE, error, NULL);
   ctx.sync = socks[0];
-  /* Hooks are the host's: they must not be born where the container can see and kill them. */
-  int back = pids < 0 ? 0 : setns(pids, CLONE_NEWPID);
-  error = errno;
-  if (pids >= 0) close(pids);
   if (between) {
     close(pidfd);
     if (adopt_grandchild((pid_t)pid) < 0) return -1;
@@ -133,7 +126,6 @@ int do_clone(const struct op_clone *op) {
     ctx.pid = (pid_t)pid;
     ctx.pidfd = pidfd;
   }
-  if (back < 0) return fail_errno(STEP_CLONE_SETNS_PID, error, NULL);
   return read_start(ctx.pid, &ctx.start, NULL) < 0 ? fail(STEP_CLONE_CLONE, NULL) : 0;
 }
 
@@ -238,9 +230,10 @@ int do_release(const struct op_release *op) {
     n = read(fd, &first, 1);
   }
   if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
+  int error = errno;
+  fcntl(fd, F_SETFL, 0); /* from here on it waits: for the first byte, and for the end */
   if (n < 0) {
-    if (errno != EAGAIN) return fail(STEP_RELEASE_READ, str(op->path));
-    fcntl(fd, F_SETFL, 0);
+    if (error != EAGAIN) return fail_errno(STEP_RELEASE_READ, error, str(op->path));
     do n = read(fd, &first, 1);
     while (n < 0 && errno == EINTR);
   }
@@ -389,9 +382,16 @@ int do_seccomp_listener(const struct op_seccomp_listener *op) {
     }
   }
   int listener;
+  bool told = false; /* something came after the number: the filter is there, or it never will be */
   while ((listener = (int)syscall(SYS_pidfd_getfd, ctx.pidfd, (int)m.token, 0)) < 0) {
-    if (errno != EBADF) return fail(STEP_SECCOMP_LISTENER_GETFD, NULL);
-    if (wait_pidfd(ctx.pidfd, 1) == 1) return child_died(STEP_SECCOMP_LISTENER_DIED);
+    if (errno != EBADF && errno != ESRCH) return fail(STEP_SECCOMP_LISTENER_GETFD, NULL);
+    if (told) {
+      if (receive_message(ctx.sync, &m, NULL) <= 0 || m.type != MESSAGE_FAILURE) return child_died(STEP_SECCOMP_LISTENER_DIED);
+      ctx.failure = m.report;
+      return -1;
+    }
+    struct pollfd sync = { .fd = ctx.sync, .events = POLLIN };
+    told = poll(&sync, 1, 1) > 0;
   }
   size_t len;
   char *text = expand(op->state, &len);

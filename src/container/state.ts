@@ -28,7 +28,18 @@ export function containerStatus(root: string, record: StateRecord): Status {
   if (!isAlive(record)) return "stopped";
   // Also before start: what is paused cannot be started.
   if (record.cgroup !== undefined && isFrozen(record.cgroup)) return "paused";
-  return fs.existsSync(path.join(containerDirectory(root, record.id), EXEC_FIFO)) ? "created" : "running";
+  return fs.existsSync(path.join(containerDirectory(root, record.id), EXEC_FIFO)) && isInit(record)
+    ? "created"
+    : "running";
+}
+
+/** A start that was killed may have left the FIFO behind; the process tells that it is the user's program by now. */
+function isInit({ pid }: StateRecord): boolean {
+  try {
+    return fs.readFileSync(`/proc/${pid}/comm`, "latin1") === "tsrunc-init\n";
+  } catch {
+    return false;
+  }
 }
 
 export function ociState(record: StateRecord, status: Status): OciState {

@@ -45,8 +45,10 @@ export const CONFIG_FILE = "config.json";
 export const EXEC_FIFO = "exec.fifo";
 export const LOCK_FILE = "lock";
 /** With the pid of its maker behind TEMPORARY: a program on its way to tsrunc-init. */
+/** Where the container's notify socket is. */
+const NOTIFY_DIRECTORY = "notify";
 const PROGRAM_FILE = "program";
-const OWN_FILES: readonly string[] = [STATE_FILE, CONFIG_FILE, EXEC_FIFO, LOCK_FILE, PROGRAM_FILE];
+const OWN_FILES: readonly string[] = [STATE_FILE, CONFIG_FILE, EXEC_FIFO, LOCK_FILE, PROGRAM_FILE, NOTIFY_DIRECTORY];
 /** In front of names in the root directory that are not containers; no id contains it. */
 export const TEMPORARY = "~";
 
@@ -183,7 +185,9 @@ export function refuseForeign(directory: string): void {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw ioError("read", directory, error);
   }
-  const foreign = names.find((name) => !OWN_FILES.includes(name.split(TEMPORARY, 1)[0] ?? ""));
+  const foreign = names.find(
+    (name) => !OWN_FILES.includes(name.split(TEMPORARY, 1)[0] ?? "") && !name.startsWith(`${STATE_FILE}.tmp`),
+  );
   if (foreign !== undefined) {
     throw new TsruncError("exists", `\`${directory}\` is not the state of a container: it holds \`${foreign}\``);
   }

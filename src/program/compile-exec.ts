@@ -47,7 +47,7 @@ export interface ExecInput {
 
 export function compileExec(input: ExecInput): Program {
   const ns = namespacesOf(input.spec);
-  const seccomp = compileSeccompOps(input, SLOT_SECCOMP);
+  const seccomp = compileSeccompOps({ ...input, container: input.pid }, SLOT_SECCOMP);
   const tail = compileProcess({
     process: input.process,
     at: input.at,
@@ -55,7 +55,7 @@ export function compileExec(input: ExecInput): Program {
     userNamespace: hasOwn(ns, "user"),
     setGroups: canSetGroups(input.spec, ns) && (input.facts.euid === 0 || hasOwn(ns, "user")),
     seccomp: seccomp.init,
-    seccompListener: seccomp.launcher.length > 0,
+    seccompEarly: seccomp.launcher.length > 0,
     keepFds: input.preserveFds,
     extraEnv: [],
     forks: hasOwn(ns, "pid"),

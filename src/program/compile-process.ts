@@ -37,8 +37,8 @@ export interface ProcessInput {
   readonly setGroups: boolean;
   /** Ops that load the seccomp filter; none: no profile. */
   readonly seccomp: readonly Op[];
-  /** The filter has to be there while the launcher still is, to take its listener. */
-  readonly seccompListener: boolean;
+  /** Other than by the last step: for the launcher, which takes the listener, or for hooks, which run under it as well. */
+  readonly seccompEarly: boolean;
   readonly keepFds: number;
   /** Variables that the runtime adds to `process.env`. */
   readonly extraEnv: readonly string[];
@@ -61,7 +61,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
   const { process, at } = input;
   const args = process.args ?? [];
   if (args.length === 0) throw new TsruncError("config", "`process.args` must name a program", { at: `${at}/args` });
-  const late = process.noNewPrivileges === true && !input.seccompListener;
+  const late = process.noNewPrivileges === true && !input.seccompEarly;
   // Without no_new_privs only CAP_SYS_ADMIN may load a filter (seccomp(2)), so it is loaded while that is held.
   const early = process.noNewPrivileges !== true && input.seccomp.length > 0;
   const limits = rlimitOps(input);

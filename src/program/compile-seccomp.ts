@@ -15,7 +15,10 @@ export interface SeccompOps {
 const AT = "/linux/seccomp";
 
 /** What both create and exec know. */
-export type SeccompInput = Pick<CompileInput, "spec" | "id" | "bundle" | "environment" | "seccomp">;
+export interface SeccompInput extends Pick<CompileInput, "spec" | "id" | "bundle" | "environment" | "seccomp"> {
+  /** The container's first process, where the filter is for another one. */
+  readonly container?: number;
+}
 
 export function compileSeccompOps(input: SeccompInput, slot: number): SeccompOps {
   const { seccomp: filter } = input;
@@ -36,9 +39,10 @@ export function compileSeccompOps(input: SeccompInput, slot: number): SeccompOps
 
 /** config-linux.md, "The Container Process State": sent along with the listener. */
 function processState(input: SeccompInput): string {
-  const { spec, id, bundle, environment } = input;
+  const { spec, id, bundle, environment, container } = input;
   const metadata = spec.linux?.seccomp?.listenerMetadata;
   const head = { ociVersion: spec.ociVersion, fds: ["seccompFd"], ...(metadata === undefined ? {} : { metadata }) };
-  const state = stateText({ spec, id, bundle, environment }, "creating");
+  const text = stateText({ spec, id, bundle, environment }, container === undefined ? "creating" : "running");
+  const state = container === undefined ? text : text.replace(PID, `${container}`);
   return `${JSON.stringify(head).slice(0, -1)},"pid":${PID},"state":${state}}`;
 }

@@ -50,7 +50,8 @@ export function compileCreate(input: CompileInput): Program {
     userNamespace: hasOwn(ns, "user"),
     setGroups: canSetGroups(spec, ns) && (input.facts.euid === 0 || hasOwn(ns, "user")),
     seccomp: seccomp.init,
-    seccompListener: seccomp.launcher.length > 0,
+    // As under runc, what a startContainer hook runs in the container is under the filter.
+    seccompEarly: seccomp.launcher.length > 0 || (spec.hooks?.startContainer ?? []).length > 0,
     keepFds,
     extraEnv: extraEnvironment(input),
     forks: false,

@@ -46,7 +46,8 @@ test("status follows from the process, the fifo and the freezer", () => {
   expect(containerStatus(root, record)).toBe("paused");
   fs.writeFileSync(path.join(root, "box", "exec.fifo"), "");
   expect(containerStatus(root, record)).toBe("paused");
-  expect(containerStatus(root, { ...record, cgroup: cgroupRecord("0") })).toBe("created");
+  // Still there after a start that was killed: the process is no tsrunc-init.
+  expect(containerStatus(root, { ...record, cgroup: cgroupRecord("0") })).toBe("running");
   expect(containerStatus(root, { ...record, startTime: 1 })).toBe("stopped");
   expect(containerStatus(root, { ...record, creator: self() })).toBe("creating");
   expect(containerStatus(root, { ...record, pid: 0, creator: { pid: 1, startTime: 1 } })).toBe("stopped");
