@@ -44,8 +44,9 @@ function hasLimits({ resources }: CgroupInput): boolean {
 
 /** A cgroup that is in use, or frozen, is not fit for a new container (config-linux.md, "Control groups"). */
 function checkFit(record: CgroupRecord, facts: CgroupFacts): void {
-  const directory = record.paths[""] ?? record.paths.devices ?? Object.values(record.paths)[0];
-  if (directory === undefined || !facts.host.exists(directory)) return;
+  // Any of them: on a hybrid host one may be there without the others.
+  const telling = [record.paths[""], record.paths.freezer, record.paths.devices];
+  if (!telling.some((directory) => directory !== undefined && facts.host.exists(directory))) return;
   const count = listPids(record, { recursive: true }, facts.host).length;
   const at = "/linux/cgroupsPath";
   if (count > 0) throw new TsruncError("state", `container's cgroup is not empty: ${count} process(es) found`, { at });

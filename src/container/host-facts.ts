@@ -29,6 +29,7 @@ export function readHostFacts(context: Context, spec: Spec): HostFacts {
     lsm: labelled ? read("/sys/kernel/security/lsm").trim().split(",") : [],
     newuidmap: helpers ? findHelper("newuidmap") : undefined,
     newgidmap: helpers ? findHelper("newgidmap") : undefined,
+    kcore: fs.existsSync("/proc/kcore"),
     nofile: context.nofile,
     inUserNamespace: inUserNamespace(),
   };

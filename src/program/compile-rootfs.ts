@@ -146,6 +146,8 @@ function devOps(input: CompileInput, ns: Namespaces): Op[] {
   for (const [i, device] of (input.spec.linux?.devices ?? []).entries()) ops.push(deviceOp(device, i, bind));
   ops.push({ op: "symlink", target: "pts/ptmx", dest: "/dev/ptmx", replace: true });
   for (const [target, dest] of DEV_LINKS) ops.push({ op: "symlink", target, dest, replace: false });
+  // As runc: programs look for it there.
+  if (input.facts.kcore) ops.push({ op: "symlink", target: "/proc/kcore", dest: "/dev/core", replace: false });
   return ops;
 }
 

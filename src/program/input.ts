@@ -17,6 +17,8 @@ export interface HostFacts {
   /** Paths of the setuid helpers of shadow-utils, where installed. */
   readonly newuidmap: string | undefined;
   readonly newgidmap: string | undefined;
+  /** /proc/kcore is there (CONFIG_PROC_KCORE). */
+  readonly kcore: boolean;
   /** Soft RLIMIT_NOFILE that the caller had, where it is known to differ from ours. */
   readonly nofile: number | undefined;
   /** The runtime itself runs in a user namespace that is not the initial one. */

@@ -52,6 +52,7 @@ export function hostFacts(cgroup: CgroupFacts, changes: Partial<HostFacts> = {})
     newuidmap: undefined,
     newgidmap: undefined,
     nofile: undefined,
+    kcore: false,
     inUserNamespace: false,
     ...changes,
   };
