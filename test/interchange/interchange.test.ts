@@ -154,7 +154,9 @@ for (const flags of FLAGS) {
   describe.each([...NAMES])(`the bundle of \`%s ${option}\` under both`, (maker) => {
     test("unchanged, with a shell on a terminal", async () => {
       const bundle = bundleOf(maker, flags);
-      const input = "id; tty; hostname; stat -c %a:%t:%T /dev/*; ls /proc/self/fd; echo x > /x; exit 7\n";
+      // All of /dev but `core`: runc makes that link on kernels with /proc/kcore, and the specification has none.
+      const input =
+        "id; tty; hostname; stat -c %n:%a:%t:%T /dev/[!c]* /dev/console; ls /proc/self/fd; echo x >/x; exit 7\n";
       const [one, two] = [await session("runc", bundle, input), await session("tsrunc", bundle, input)];
       expect(two).toEqual(one);
       expect(one.status).toBe(7);
