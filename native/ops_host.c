@@ -45,6 +45,14 @@ int do_write(const struct op_write *op) {
   return 0;
 }
 
+int do_expect(const struct op_expect *op) {
+  char *now = allocate(op->text.len + 2);
+  ssize_t n = read_file(AT_FDCWD, str(op->path), now, op->text.len + 2);
+  if (n < 0) return fail(STEP_EXPECT_OPEN, str(op->path));
+  bool same = (size_t)n == op->text.len && !memcmp(now, str(op->text), op->text.len);
+  return same ? 0 : fail_errno(STEP_EXPECT_CHANGED, EAGAIN, str(op->path));
+}
+
 int do_put_file(const struct op_put_file *op) {
   const char *path = str(op->path);
   char *temporary = allocate(op->path.len + 32);

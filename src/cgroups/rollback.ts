@@ -14,6 +14,15 @@ export function rollbackPlan(ops: readonly Op[], host: HostFiles = HOST): readon
   });
 }
 
+/** What the files of an update hold while it is planned: an update by somebody else in between makes the plan void. */
+export function expectPlan(ops: readonly Op[], host: HostFiles = HOST): readonly Op[] {
+  const paths = new Set(ops.flatMap((op) => (op.op === "write" ? [op.path] : [])));
+  return [...paths].flatMap((path): Op[] => {
+    const text = host.read(path);
+    return text === undefined ? [] : [{ op: "expect", path, text, what: "update" }];
+  });
+}
+
 /** Of a file with a line for each device or interface only the line of the key that is being written. */
 function formerText(path: string, written: string, before: string): string | undefined {
   const key = written.includes(" ") ? written.slice(0, written.indexOf(" ") + 1) : undefined;

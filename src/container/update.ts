@@ -2,9 +2,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { readCgroupFacts } from "../cgroups/facts.ts";
-import { rollbackPlan } from "../cgroups/rollback.ts";
+import { expectPlan, rollbackPlan } from "../cgroups/rollback.ts";
 import { updatePlan } from "../cgroups/update.ts";
 import { TsruncError } from "../errors.ts";
+import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
 import { readText } from "../spec/files.ts";
 import { loadResources } from "../spec/load.ts";
@@ -37,11 +38,12 @@ export function updateContainer(context: Context, options: UpdateOptions): numbe
   for (const warning of warnings) context.log.warn(warning);
   if (ops.length === 0) return 0;
   const directory = containerDirectory(root, options.id);
+  const first: Op[] = [{ op: "lock", path: path.join(directory, LOCK_FILE) }, ...expectPlan(ops)];
   const program: Program = {
-    launcher: [{ op: "lock", path: path.join(directory, LOCK_FILE) }, ...ops],
+    launcher: [...first, ...ops],
     init: [],
     cleanup: rollbackPlan(ops),
-    cleanupFrom: 1,
+    cleanupFrom: first.length,
     keepFds: 0,
   };
   return context.perform(program, launchOptions(context, directory));

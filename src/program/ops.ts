@@ -22,6 +22,8 @@ export const OPS = {
     steps: ["mkdir", "chown"],
   },
   write: { on: "B", args: { path: "str", text: "text", flags: "u64", ignore: "errnos" }, steps: ["open", "write"] },
+  /** What was planned on a file's content holds only while that is its content. */
+  expect: { on: "L", args: { path: "str", text: "str" }, steps: ["open", "changed"] },
   putFile: { on: "L", args: { path: "str", text: "text", mode: "u64" }, steps: ["open", "write", "rename"] },
   unlink: { on: "L", args: { path: "str", ignore: "errnos" }, steps: ["unlink"] },
   removeDir: { on: "L", args: { path: "str" }, steps: ["open", "unlink", "rmdir"] },
