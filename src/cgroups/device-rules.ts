@@ -63,8 +63,8 @@ function number(value: number | undefined): number {
 
 function accessBits(text: string | undefined, at: string): number {
   let bits = 0;
-  for (const letter of text ?? "") bits |= letter === "r" ? READ : letter === "w" ? WRITE : letter === "m" ? MKNOD : 8;
-  if (bits > 0 && bits <= ALL) return bits;
+  for (const letter of text ?? "") bits |= letter === "r" ? READ : letter === "w" ? WRITE : letter === "m" ? MKNOD : 0;
+  if (bits > 0) return bits;
   throw new TsruncError("config", "device access must be some of `r`, `w` and `m`", { at: `${at}/access` });
 }
 

@@ -38,7 +38,7 @@ export function checkMemoryPolicy(spec: Spec, report: Report): void {
   const { mode, nodes = "", flags = [] } = policy;
   const problem = listProblem(nodes);
   if (problem !== undefined) {
-    error(report, "/linux/memoryPolicy/nodes", `expected a list of memory nodes: ${problem}`);
+    error(report, "/linux/memoryPolicy/nodes", `invalid memory policy node: ${problem}`);
   } else {
     const isEmpty = parseList(nodes).length === 0;
     if ((mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL") && !isEmpty) {

@@ -84,16 +84,16 @@ function warnBeyond(
   at: string,
   report: Report,
 ): void {
-  let beyond = "";
+  const beyond: string[] = [];
   for (const name of sets[set] ?? []) {
     for (const limit of limits) {
       if (sets[limit]?.includes(name) === true) continue;
-      beyond += `${beyond === "" ? "" : ", "}\`${name}\``;
+      beyond.push(name);
       break;
     }
   }
-  if (beyond !== "")
-    warn(report, `${at}/${set}`, `${beyond}: not granted without being in ${limits.join(" and ")} too`);
+  const reason = `not granted without being in ${limits.join(" and ")} too`;
+  if (beyond.length > 0) warn(report, `${at}/${set}`, `can't raise ${set} capability ${beyond.join(", ")}: ${reason}`);
 }
 
 function checkScheduler(scheduler: Scheduler, at: string, report: Report): void {

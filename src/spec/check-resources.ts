@@ -1,14 +1,16 @@
 /** Checks of `linux.resources`, in config.json or on its own (`update --resources`, pointers under ``). */
 import { pointer, show } from "./pointer.ts";
 import type { Report } from "./report.ts";
-import { each, error } from "./report.ts";
+import { each, error, warn } from "./report.ts";
 import type { CpuResources, MemoryResources, Resources } from "./types.ts";
 
 export function checkResources(resources: Resources, at: string, report: Report): void {
   each(resources.devices, (rule, index) => {
     if (rule.access !== undefined && rule.access !== "rwm" && !/^[rwm]*$/.test(rule.access)) {
-      const message = `expected some of \`r\`, \`w\` and \`m\`, found ${show(rule.access)}`;
-      error(report, `${at}/devices/${index}/access`, message);
+      // As runc, which passes over what it does not know.
+      const message = `expected some of \`r\`, \`w\` and \`m\`, found ${show(rule.access)}: the rest is ignored`;
+      const say = /[rwm]/.test(rule.access) ? warn : error;
+      say(report, `${at}/devices/${index}/access`, message);
     }
   });
   checkMemory(resources.memory ?? {}, `${at}/memory`, report);

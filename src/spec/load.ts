@@ -69,9 +69,9 @@ function check<T>(text: string, file: string, validator: Validator, complete?: (
   // A NUL can only be written as an escape: JSON allows no raw control characters.
   const nuls = text.includes("\\u0000") ? findNuls(document) : [];
   if (/[:,]\s*null\b/.test(text)) dropNulls(document);
+  if (isFields(document)) complete?.(document);
   if (!validator(document)) throw wrong(file, schemaProblems(document, validator.errors ?? []).concat(nuls));
   if (nuls.length > 0) throw wrong(file, nuls);
-  complete?.(document as Fields);
   return document as T;
 }
 
@@ -111,10 +111,23 @@ function findNuls(value: unknown, at = ""): Problem[] {
 }
 
 function fillUserOfSpec(document: Fields): void {
-  if (document.process !== undefined) fillUser(document.process as Fields);
+  if (isFields(document.process)) fillUser(document.process);
 }
 
-/** The specification does not say that `user` is required; without it runc and crun run as root of the container. */
+/**
+ * The specification does not say that `user` is required; without it runc and crun run as root of the container. The
+ * gid and the I/O priority are, but programs in Go that write these files leave zeros out.
+ */
 function fillUser(process: Fields): void {
   process.user ??= { uid: 0, gid: 0 };
+  fillZero(process.user, "gid");
+  fillZero(process.ioPriority, "priority");
+}
+
+function fillZero(value: unknown, field: string): void {
+  if (isFields(value)) value[field] ??= 0;
+}
+
+function isFields(value: unknown): value is Fields {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

@@ -25,10 +25,20 @@ export function schemaProblems(document: unknown, errors: readonly SchemaError[]
 
 function schemaProblem(document: unknown, error: SchemaError): Problem {
   if (error.keyword === "required") {
-    return { at: error.at + pointer(String(error.wanted)), message: "is required, but missing" };
+    const at = error.at + pointer(String(error.wanted));
+    return { at, message: `${subject(at)}is required, but missing` };
   }
   const found = resolvePointer(document, error.at);
-  return { at: error.at, message: `expected ${expectation(error, found)}, found ${show(found)}${guess(error, found)}` };
+  return {
+    at: error.at,
+    message: `${subject(error.at)}expected ${expectation(error, found)}, found ${show(found)}${guess(error, found)}`,
+  };
+}
+
+/** Words that users of other runtimes know an error by. */
+function subject(at: string): string {
+  const part = /^\/linux\/memoryPolicy\/(mode|flag|node)/.exec(at)?.[1];
+  return part === undefined ? "" : `invalid memory policy ${part}: `;
 }
 
 function expectation(error: SchemaError, found: unknown): string {

@@ -244,7 +244,7 @@ const CASES: readonly (readonly [edits: Edits, at: string, fragment: string])[] 
   ],
   [{ "/linux/resources/rdma": { mlx5_1: {} } }, "/linux/resources/rdma/mlx5_1", "found neither"],
   [{ "/linux/resources/unified": { "../../x.y": "1" } }, "/linux/resources/unified/..~1..~1x.y", "a file such as"],
-  [{ "/linux/resources/devices/0/access": "rx" }, "/linux/resources/devices/0/access", "some of `r`, `w` and `m`"],
+  [{ "/linux/resources/devices/0/access": "x" }, "/linux/resources/devices/0/access", "some of `r`, `w` and `m`"],
   [{ "/linux/devices": [{ path: "dev/x", type: "p" }] }, "/linux/devices/0/path", "absolute path"],
   [
     { "/linux/devices": [{ path: "/dev/x", type: "b", major: 1 }] },
@@ -262,7 +262,11 @@ const CASES: readonly (readonly [edits: Edits, at: string, fragment: string])[] 
   [{ "/linux/intelRdt": { schemata: ["a", "b\nc"] } }, "/linux/intelRdt/schemata/1", "one line"],
   [{ "/linux/memoryPolicy": { mode: "MPOL_BIND" } }, "/linux/memoryPolicy/nodes", "needs at least one node"],
   [{ "/linux/memoryPolicy": { mode: "MPOL_LOCAL", nodes: "0" } }, "/linux/memoryPolicy/nodes", "expected none"],
-  [{ "/linux/memoryPolicy": { mode: "MPOL_BIND", nodes: "x" } }, "/linux/memoryPolicy/nodes", "list of memory nodes"],
+  [
+    { "/linux/memoryPolicy": { mode: "MPOL_BIND", nodes: "x" } },
+    "/linux/memoryPolicy/nodes",
+    "invalid memory policy node",
+  ],
   [
     {
       "/linux/memoryPolicy": { mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"] },

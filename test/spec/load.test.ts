@@ -129,11 +129,11 @@ const WARNINGS: readonly (readonly [edits: Edits, warning: string])[] = [
   ],
   [
     { "/process/capabilities/effective": ["CAP_CHOWN"] },
-    "/process/capabilities/effective: `CAP_CHOWN`: not granted without being in permitted too",
+    "/process/capabilities/effective: can't raise effective capability CAP_CHOWN: not granted without being in permitted too",
   ],
   [
     { "/process/capabilities/ambient": ["CAP_KILL"], "/process/capabilities/inheritable": [] },
-    "/process/capabilities/ambient: `CAP_KILL`: not granted without being in permitted and inheritable too",
+    "/process/capabilities/ambient: can't raise ambient capability CAP_KILL: not granted without being in permitted and inheritable too",
   ],
   [
     { "/mounts/0/destination": "proc" },
