@@ -34,15 +34,20 @@ function place(paths: Record<string, string>, text: string): void {
   const relative = colon < 0 ? text : text.slice(colon + 1);
   for (const name of names ?? Object.keys(paths)) {
     const base = paths[name];
-    if (base === undefined)
-      throw new TsruncError("usage", `flag \`--cgroup\`: the container has no cgroup of controller \`${name}\``);
+    if (base === undefined) throw new TsruncError("usage", `flag \`--cgroup\`: unknown controller \`${name}\``);
     const full = path.join(base, relative);
     // With the separator: `/a/bc` is not below `/a/b`.
     if (full !== base && !full.startsWith(`${base}/`)) {
-      throw new TsruncError("usage", `flag \`--cgroup\`: \`${relative}\` is not below the container's cgroup`);
+      throw new TsruncError(
+        "usage",
+        `flag \`--cgroup\`: bad sub cgroup path \`${relative}\`: not below the container's cgroup`,
+      );
     }
     if (!fs.existsSync(full))
-      throw new TsruncError("usage", `flag \`--cgroup\`: \`${full}\`: no such file or directory (ENOENT)`);
+      throw new TsruncError(
+        "usage",
+        `flag \`--cgroup\`: adding pid to \`${full}\`: no such file or directory (ENOENT)`,
+      );
     paths[name] = full;
   }
 }

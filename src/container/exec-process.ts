@@ -103,5 +103,13 @@ function withCapabilities(own: Process, names: readonly string[]): NonNullable<P
   });
   const sets = own.capabilities ?? {};
   const join = (set: readonly string[] | undefined) => [...new Set([...(set ?? []), ...added])];
-  return { ...sets, bounding: join(sets.bounding), effective: join(sets.effective), permitted: join(sets.permitted) };
+  const inheritable = sets.inheritable ?? [];
+  return {
+    ...sets,
+    bounding: join(sets.bounding),
+    effective: join(sets.effective),
+    permitted: join(sets.permitted),
+    // What the container may inherit anyway can be ambient, as runc has it.
+    ambient: [...new Set([...(sets.ambient ?? []), ...added.filter((name) => inheritable.includes(name))])],
+  };
 }
