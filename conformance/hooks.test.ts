@@ -276,3 +276,40 @@ check("a prestart hook can reach the container's namespaces by the pid in the st
   await c.create();
   expect(log(c).trim()).toBe(readlinkSync(`/proc/${await c.pid()}/ns/net`));
 });
+
+check("a startContainer hook without env has that of the process, and HOME", async (t) => {
+  const c = t.container((spec) => {
+    spec.process.args = ["/bin/true"];
+    spec.process.env = ["ONE=1", "TWO=2"];
+    const args = ["sh", "-c", "cat >/dev/null; /bin/cat </proc/self/environ >/log; true"];
+    spec.hooks = { startContainer: [{ path: "/bin/sh", args }] };
+  });
+  expect(await c.run()).toMatchObject({ code: 0, stderr: "" });
+  expect(log(c).split("\0").filter(Boolean).toSorted()).toEqual(["HOME=/root", "ONE=1", "TWO=2"]);
+});
+
+check("a createContainer hook starts in the container's root", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.process.args = ["/bin/true"];
+    spec.hooks = { createContainer: [hook(self, "createContainer", "echo here >./log")] };
+  });
+  expect((await c.run()).code).toBe(0);
+  expect(log(c)).toBe("here\n");
+});
+
+for (const noNewPrivileges of [true, false])
+  check(`a startContainer hook runs under the seccomp filter, noNewPrivileges ${noNewPrivileges}`, async (t) => {
+    const c = t.container((spec, self) => {
+      spec.process.args = ["/bin/true"];
+      spec.process.noNewPrivileges = noNewPrivileges;
+      spec.linux.seccomp = {
+        defaultAction: "SCMP_ACT_ALLOW",
+        syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_KILL_PROCESS" }],
+      };
+      spec.hooks = { startContainer: [hook(self, "startContainer", "mkdir /made")] };
+    });
+    const result = await c.run();
+    expect(result.code).not.toBe(0);
+    expect(result.stderr).toContain("bad system call");
+    expect(existsSync(c.inside("made"))).toBe(false);
+  });

@@ -111,3 +111,12 @@ if (cgroupVersion() === 1 && hasController("freezer"))
     expect((await c.verb("resume")).code).toBe(0);
     await until("two signals", () => c.output().match(/signal 12\n/g)?.length === 2);
   });
+
+for (const signal of ["TERM", "INT", "HUP"])
+  check(`kill ${signal} ends a container that is created`, async (t) => {
+    const c = t.container();
+    await c.create();
+    await c.kill(signal);
+    await c.waitForStatus("stopped");
+    await c.delete();
+  });

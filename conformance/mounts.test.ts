@@ -145,8 +145,37 @@ check("a tmpfs without a mode takes the mode of the directory it covers", async 
     execFileSync("chmod", ["1770", self.inside("m")]);
     spec.mounts.push(tmpfs());
   });
-  expect((await c.probe("stat=/m")).stat("stat=/m").mode).toBe(0o1770);
+  const result = await c.probe("report", "stat=/m");
+  expect(result.stat("stat=/m").mode).toBe(0o1770);
 });
+
+check("the mode that a tmpfs has taken shows as its option", async (t) => {
+  const c = t.container((spec, self) => {
+    mkdirSync(self.inside("m"));
+    execFileSync("chmod", ["710", self.inside("m")]);
+    spec.mounts.push(tmpfs());
+  });
+  expect((await c.probe("report")).mount("/m")?.superOptions).toContain("mode=710");
+});
+
+for (const mapped of [false, true])
+  check(
+    `a bind shows what earlier mounts have put into its source${mapped ? ", in a user namespace too" : ""}`,
+    async (t) => {
+      const c = t.container((spec, self) => {
+        if (mapped) useUserNamespace(spec);
+        for (const name of ["m", "again"]) mkdirSync(self.inside(name));
+        spec.mounts.push(bindOf(self, "/m"));
+        spec.mounts.push({ ...tmpfs(), destination: "/m/below" });
+        const destination = self.inside("again");
+        spec.mounts.push({ destination, type: "bind", source: self.inside("m"), options: ["rbind"] });
+      });
+      mkdirSync(c.file("source/below"));
+      const result = await c.probe("read=/again/file", "statfs=/again/below");
+      expect(result.data("/again/file")).toBe("from the host\n");
+      expect(result.of("statfs=/again/below")).toMatchObject({ type: "1021994" });
+    },
+  );
 
 check("a symlinked destination is followed inside the rootfs", async (t) => {
   const c = t.container((spec, self) => {

@@ -252,3 +252,24 @@ check("namespaces in any order in config.json work", async (t) => {
   expect((await c.probe("report")).report.uids).toEqual([0, 0, 0]);
   expect(statSync("/proc/self/ns/user").ino).toBe(statSync(`/proc/${process.pid}/ns/user`).ino);
 });
+
+check("namespaces that the user namespace does not own are joined, by exec too", async (t) => {
+  const first = t.container();
+  await first.up();
+  const pid = await first.pid();
+  const second = t.container((spec) => {
+    useUserNamespace(spec);
+    for (const [type, file] of [
+      ["network", "net"],
+      ["ipc", "ipc"],
+      ["uts", "uts"],
+    ] as const)
+      setNamespace(spec, type, `/proc/${pid}/ns/${file}`);
+  });
+  await second.up();
+  const links = (of: number) => ["net", "ipc", "uts"].map((file) => readlinkSync(`/proc/${of}/ns/${file}`));
+  expect(links(await second.pid())).toEqual(links(pid));
+  const result = await second.verb("exec", "/bin/readlink", "/proc/self/ns/net");
+  expect(result.stdout.trim()).toBe(readlinkSync(`/proc/${pid}/ns/net`));
+  await second.down();
+});

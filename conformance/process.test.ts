@@ -59,6 +59,21 @@ check("env is exactly what config.json says, plus HOME", async (t) => {
   expect(report.env.toSorted()).toEqual(c.spec.process.env.toSorted());
 });
 
+check("of several values of a variable the last counts, and an empty HOME is none", async (t) => {
+  const c = t.container((spec) => {
+    spec.process.env = ["A=1", "HOME=/first", "B=1", "A=2", "HOME="];
+  });
+  expect((await c.probe("report")).report.env.toSorted()).toEqual(["A=2", "B=1", "HOME=/root"]);
+});
+
+check("a gid that is left out is 0", async (t) => {
+  const c = t.container((spec) => {
+    spec.process.user = { uid: 1000 } as typeof spec.process.user;
+  });
+  const { report } = await c.probe("report");
+  expect([report.uids[0], report.gids[0]]).toEqual([1000, 0]);
+});
+
 for (const [uid, home] of [
   [0, "/root"],
   [1000, "/home/app"],
@@ -180,10 +195,14 @@ check("the program is pid 1, session and group leader, dumpable, with no parent-
   });
 });
 
-check("the program has the caller's CPU affinity, nice value and scheduling policy", async (t) => {
-  const { report } = await t
-    .container()
-    .probeWith({ shell: "taskset -p 1 $$ >/dev/null; renice -n 3 -p $$ >/dev/null 2>&1;" }, "report");
+check("the program may run on all CPUs, whatever the caller was confined to", async (t) => {
+  const free = await t.container().probe("report");
+  const confined = await t.container().probeWith({ shell: "taskset -p 1 $$ >/dev/null;" }, "report");
+  expect(confined.report.affinity).toEqual(free.report.affinity);
+});
+
+check("the program has the caller's nice value and scheduling policy", async (t) => {
+  const { report } = await t.container().probeWith({ shell: "renice -n 3 -p $$ >/dev/null 2>&1;" }, "report");
   expect(report.scheduler).toMatchObject({ policy: 0, nice: 3 });
 });
 

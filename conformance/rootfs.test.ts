@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { area, check } from "./lib/harness.ts";
 import { mountEntries } from "./lib/probe.ts";
 import { runtime } from "./lib/runtime.ts";
-import { useUserNamespace } from "./lib/spec.ts";
+import { dropNamespace, grant, useUserNamespace } from "./lib/spec.ts";
 
 area();
 
@@ -125,6 +125,26 @@ check("--no-pivot enters the rootfs without pivot_root", async (t) => {
   const result = await c.probeWith({ flags: ["--no-pivot"] }, "stat=/bin/probe", "ls=/");
   expect(result.stat("stat=/bin/probe").type).toBe("file");
   expect(result.of("ls=/") as string[]).toContain("home");
+});
+
+check("with --no-pivot the host's procfs does not let a user namespace mount a whole one", async (t) => {
+  const c = t.container((spec) => {
+    spec.linux.maskedPaths = ["/proc/acpi", "/proc/kcore"];
+    spec.process.args = ["/bin/busybox", "unshare", "-mUrpf", "/bin/busybox", "mount", "-t", "proc", "proc", "/proc"];
+    grant(spec, "CAP_SETFCAP");
+  });
+  const result = await c.run({ flags: ["--no-pivot"] });
+  expect(result.code).not.toBe(0);
+  expect(result.stderr).toContain("permission denied");
+});
+
+check("a read-only root works in the host's mount namespace, and is gone afterwards", async (t) => {
+  const c = t.container((spec) => {
+    dropNamespace(spec, "mount");
+    spec.root.readonly = true;
+    spec.mounts = [];
+  });
+  expect((await c.probe("creat=/new")).of("creat=/new")).toBe("EROFS");
 });
 
 check("a rootfs on a tmpfs works", async (t) => {

@@ -72,6 +72,7 @@ struct context {
   int proc, root, null;  /* the host's /proc, the container's root, the host's /dev/null */
   pid_t pid;             /* launcher: the container's first process */
   int pidfd;
+  unsigned joined;       /* init: slots of namespaces that it was born in */
   uint64_t start;        /* its start time */
   int exit_code;
   bool warned, foreground_pty;
@@ -128,6 +129,11 @@ int open_parent(const char *path, const char **name);
 int open_tree_(int dir, const char *path, unsigned flags);
 int move_mount_(int tree, int target);
 int set_attributes(int fd, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive);
+
+/* idmap.c */
+int mapped_namespace(const char *uids, const char *gids);
+int idmap_tree(int tree, int users, bool recursive);
+int hide_kernel_files(void);
 
 int copy_up(int from, int to);
 

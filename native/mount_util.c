@@ -155,7 +155,7 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, uint64_t propagation, b
   unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
   if (syscall(SYS_mount_setattr, fd, "", flags, &attr, sizeof attr) == 0) return 0;
   /* EINVAL: before 5.14 it knows no NOSYMFOLLOW, which mount(2) knows since 5.10 */
-  if (errno != ENOSYS && !(errno == EINVAL && set == MOUNT_ATTR_NOSYMFOLLOW)) return -1;
+  if (errno != ENOSYS && !(errno == EINVAL && ((set | clear) & MOUNT_ATTR_NOSYMFOLLOW))) return -1;
   char path[40] = "/"; /* the root is changed last, when the host's /proc is out of reach */
   if (fd != ctx.root) {
     memcpy(path, "/proc/self/fd/", 14);

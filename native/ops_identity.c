@@ -13,7 +13,8 @@
 #endif
 
 int do_setns(const struct op_setns *op) {
-  if (setns(slot_fd(op->slot), (int)op->flags) < 0) return fail(STEP_SETNS_SETNS, NULL);
+  bool born = op->slot < LAUNCHER_SLOTS && (ctx.joined >> op->slot & 1);
+  if (!born && setns(slot_fd(op->slot), (int)op->flags) < 0) return fail(STEP_SETNS_SETNS, NULL);
   return set_slot(op->slot, -1);
 }
 

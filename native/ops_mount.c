@@ -51,13 +51,13 @@ int do_root(const struct op_root *op) {
   if (op->parent_private && make_parent_private(path) < 0) return fail(STEP_ROOT_PRIVATE, path);
   if (!op->bind) {
     ctx.root = dir;
-    return 0;
+    return fchdir(dir) < 0 ? fail(STEP_ROOT_OPEN, path) : 0;
   }
   ctx.root = open_tree_(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
   if (ctx.root < 0) return fail(STEP_ROOT_CLONE, path);
   if (move_mount_(ctx.root, dir) < 0) return fail(STEP_ROOT_MOVE, path);
   close(dir);
-  return 0;
+  return fchdir(ctx.root) < 0 ? fail(STEP_ROOT_OPEN, path) : 0; /* where hooks of the container start, as with runc */
 }
 
 static int fs_config(int fs, unsigned cmd, const char *key, const char *value) {
@@ -86,13 +86,16 @@ static int set_option(int fs, const char *option) {
 }
 
 /* A detached mount of a new instance; -1 after fail(). */
-static int new_instance(const struct op_mount *op) {
+static int new_instance(const struct op_mount *op, const mode_t *mode) {
   int fs = (int)syscall(SYS_fsopen, str(op->type), FSOPEN_CLOEXEC);
   if (fs < 0) return fail(STEP_MOUNT_FSOPEN, str(op->type));
   if (op->source.len && fs_config(fs, SET_STRING, "source", str(op->source)) < 0)
     return fail_fs(STEP_MOUNT_OPTION, fs, "source");
   for (uint32_t i = 0; i < op->params.count; i++)
     if (set_option(fs, str(vec(op->params)[i])) < 0) return fail_fs(STEP_MOUNT_OPTION, fs, str(vec(op->params)[i]));
+  char octal[] = { '0', '0', '0', '0', 0 };
+  for (int i = 0; mode && i < 4; i++) octal[i] = (char)('0' + (*mode >> (9 - 3 * i) & 7));
+  if (mode && fs_config(fs, SET_STRING, "mode", octal) < 0) return fail_fs(STEP_MOUNT_OPTION, fs, "mode");
   if (fs_config(fs, CMD_CREATE, NULL, NULL) < 0) return fail_fs(STEP_MOUNT_CREATE, fs, str(op->type));
   uint64_t attr = op->attr;
   int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attr);
@@ -101,11 +104,6 @@ static int new_instance(const struct op_mount *op) {
   if (tree < 0) return fail_fs(STEP_MOUNT_FSMOUNT, fs, str(op->type));
   close(fs);
   return tree;
-}
-
-static int idmap(int tree, int64_t slot, bool recursive) {
-  struct attributes attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)slot_fd(slot) };
-  return (int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr);
 }
 
 static int classic_mount(const struct op_mount *op, int target) {
@@ -123,13 +121,6 @@ static int inherited_mode(const char *dest, mode_t *mode) {
   return rc;
 }
 
-static int set_mode(int tree, mode_t mode) {
-  int fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int rc = fd < 0 ? -1 : fchmod(fd, mode);
-  if (fd >= 0) close(fd);
-  return rc;
-}
-
 int do_mount(const struct op_mount *op) {
   const char *dest = str(op->dest);
   mode_t mode = 0;
@@ -142,10 +133,8 @@ int do_mount(const struct op_mount *op) {
     close(target);
     return 0;
   }
-  int tree = new_instance(op);
+  int tree = new_instance(op, inherit ? &mode : NULL);
   if (tree < 0) return -1;
-  if (op->idmap >= 0 && idmap(tree, op->idmap, false) < 0) return fail(STEP_MOUNT_IDMAP, dest);
-  if (inherit && set_mode(tree, mode) < 0) return fail(STEP_MOUNT_COPY, dest);
   if ((op->flags & MF_COPY_UP) && copy_up(target, tree) < 0) return fail(STEP_MOUNT_COPY, dest);
   if (move_mount_(tree, target) < 0) return fail(STEP_MOUNT_MOVE, dest);
   if ((op->attr & MOUNT_ATTR_NOSYMFOLLOW) && set_attributes(tree, MOUNT_ATTR_NOSYMFOLLOW, 0, 0, false) < 0)
@@ -168,6 +157,16 @@ static int open_source(const struct op_bind *op) {
   return open_tree_(AT_FDCWD, str(op->source), (unsigned)(nofollow | OPEN_TREE_CLONE | (op->recursive ? AT_RECURSIVE : 0)));
 }
 
+/* What nobody asked to be cleared stays where the kernel has locked it: on mounts that came into a user namespace. */
+static int bind_attributes(const struct op_bind *op, int tree) {
+  if (set_attributes(tree, op->set, op->clear, 0, false) == 0) return 0;
+  struct statfs fs;
+  if (errno != EPERM || fstatfs(tree, &fs) < 0) return -1;
+  uint64_t locked = (uint64_t)fs.f_flags & op->implied; /* ST_RDONLY and its like have the values of MOUNT_ATTR_* */
+  if (!locked) return errno = EPERM, -1;
+  return set_attributes(tree, op->set, op->clear & ~locked, 0, false);
+}
+
 int do_bind(const struct op_bind *op) {
   const char *dest = str(op->dest);
   int tree = open_source(op);
@@ -177,12 +176,11 @@ int do_bind(const struct op_bind *op) {
   int target = make_target(dest, S_ISDIR(st.st_mode) ? WANT_DIRECTORY : WANT_FILE, 0755, op->flags & MF_NOFOLLOW);
   if (target < 0) return fail(STEP_BIND_TARGET, dest);
   if (fs.f_type != PROC_SUPER_MAGIC && check_procfs(target, op->flags) < 0) return fail(STEP_BIND_PROCFS, dest);
-  if (op->idmap >= 0 && idmap(tree, op->idmap, op->recursive) < 0) return fail(STEP_BIND_IDMAP, dest);
   /* Before the move where the kernel can (5.12): it is never seen with more rights than it is to have. */
-  int early = set_attributes(tree, op->set, op->clear, 0, false);
+  int early = bind_attributes(op, tree);
   if (early < 0 && errno != ENOSYS && errno != EINVAL) return fail(STEP_BIND_ATTRIBUTES, dest);
   if (move_mount_(tree, target) < 0) return fail(STEP_BIND_MOVE, dest);
-  if (early < 0 && set_attributes(tree, op->set, op->clear, 0, false) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
+  if (early < 0 && bind_attributes(op, tree) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
   if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, true) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
   if (set_attributes(tree, 0, 0, op->propagation, op->propagation & MS_REC) < 0) return fail(STEP_BIND_PROPAGATION, dest);
   close(tree);
@@ -320,6 +318,7 @@ int do_pivot(const struct op_pivot *op) {
       return fail(STEP_PIVOT_OLD_ROOT, NULL);
     if (chdir("/") < 0) return fail(STEP_PIVOT_CHDIR, NULL);
   } else {
+    if (op->mode == PIVOT_MOVE && hide_kernel_files() < 0) return fail(STEP_PIVOT_OLD_ROOT, NULL);
     if (op->mode == PIVOT_MOVE && mount(".", "/", NULL, MS_MOVE, NULL) < 0) return fail(STEP_PIVOT_MOVE, NULL);
     if (chroot(".") < 0) return fail(STEP_PIVOT_CHROOT, NULL);
     if (chdir("/") < 0) return fail(STEP_PIVOT_CHDIR, NULL);

@@ -1,7 +1,9 @@
 /* Making the container's first process, and what the launcher does to it from outside. */
 #include <poll.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -53,6 +55,21 @@ static _Noreturn void run_init(int sock) {
 static long clone3(struct clone3_args *args) { return syscall(SYS_clone3, args, sizeof *args); }
 
 /*
+ * Namespaces that a container's user namespace does not own can be joined only with the host's rights, so before it is
+ * entered; those that it does own take its own rights, as is still the turn of init. Mounts and pids come later.
+ */
+static unsigned foreign_slots(const struct op_clone *op) {
+  unsigned found = 0;
+  if (op->userns < 0 && !(op->flags & CLONE_NEWUSER)) return 0;
+  for (int i = 0; i < 8; i++) {
+    if (ctx.slots[i] < 0 || i == op->userns || i == op->pidns) continue;
+    int type = ioctl(ctx.slots[i], NS_GET_NSTYPE);
+    if (type == CLONE_NEWNET || type == CLONE_NEWIPC || type == CLONE_NEWUTS) found |= 1u << i;
+  }
+  return found;
+}
+
+/*
  * A user namespace that is joined must own the namespaces that are new, so it is entered by a process in between, whose
  * child becomes ours by CLONE_PARENT. That child is born in the cgroup of the one in between. A pid namespace is entered
  * in the same way: hooks are the host's, and the launcher's children must not be born where the container can see and
@@ -61,6 +78,9 @@ static long clone3(struct clone3_args *args) { return syscall(SYS_clone3, args, 
 static _Noreturn void run_between(const struct op_clone *op, int sock) {
   struct message m = { .type = MESSAGE_PID };
   struct clone3_args args = { .flags = op->flags | CLONE_PARENT };
+  unsigned foreign = foreign_slots(op);
+  for (int i = 0; i < 8; i++)
+    if ((foreign >> i & 1) && setns(slot_fd(i), 0) == 0) ctx.joined |= 1u << i;
   if (op->userns >= 0 && setns(slot_fd(op->userns), CLONE_NEWUSER) < 0) fail(STEP_CLONE_SETNS_USER, NULL);
   else if (op->pidns >= 0 && setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) fail(STEP_CLONE_SETNS_PID, NULL);
   else {
@@ -97,7 +117,7 @@ static int adopt_grandchild(pid_t between) {
 int do_clone(const struct op_clone *op) {
   struct clone3_args args = { .flags = op->flags | CLONE_PIDFD, .exit_signal = SIGCHLD };
   int pidfd = -1, socks[2], cgroup = -1;
-  bool between = op->userns >= 0 || op->pidns >= 0;
+  bool between = op->userns >= 0 || op->pidns >= 0 || foreign_slots(op);
   if (op->cgroup.off) {
     cgroup = open(str(op->cgroup), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (cgroup < 0) return fail(STEP_CLONE_CGROUP, str(op->cgroup));
@@ -402,6 +422,17 @@ int do_seccomp_listener(const struct op_seccomp_listener *op) {
   return sent < 0 ? fail_errno(STEP_SECCOMP_LISTENER_SEND, error, NULL) : 0;
 }
 
+static int map_tree(const struct op_send_tree *op, int tree) {
+  char path[64] = "/proc/";
+  int n = 6 + put_number(path + 6, (uint64_t)ctx.pid);
+  memcpy(path + n, "/ns/user", 9);
+  int users = op->uid_map.off ? mapped_namespace(str(op->uid_map), str(op->gid_map)) : open(path, O_RDONLY | O_CLOEXEC);
+  if (users < 0) return fail(STEP_SEND_TREE_USER_NAMESPACE, op->uid_map.off ? str(op->uid_map) : NULL);
+  int rc = idmap_tree(tree, users, op->idmap == 2), error = errno;
+  close(users);
+  return rc < 0 ? fail_errno(STEP_SEND_TREE_IDMAP, error, str(op->path)) : 0;
+}
+
 /*
  * Root of a user namespace may not be able to reach the source of a bind mount; the host's root can. The launcher
  * visits init's mount namespace for one call: a mount of the host's own namespace could not be attached there.
@@ -419,6 +450,7 @@ int do_send_tree(const struct op_send_tree *op) {
   close(theirs);
   close(ours);
   if (tree < 0) return fail_errno(STEP_SEND_TREE_SOURCE, error, str(op->path));
+  if (op->idmap && map_tree(op, tree) < 0) return -1;
   struct message m = { .type = MESSAGE_FD };
   int rc = send_message(ctx.sync, &m, tree);
   error = errno;

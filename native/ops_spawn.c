@@ -48,7 +48,7 @@ static int judge(pid_t pid, bool late, const char *output) {
   if (late) return fail_errno(STEP_SPAWN_TIMEOUT, ETIMEDOUT, output);
   if (info.si_code == CLD_EXITED && info.si_status == 0) return 0;
   fail_errno(STEP_SPAWN_STATUS, 0, output);
-  ctx.failure.aux = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+  ctx.failure.aux = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
   return -1;
 }
 
@@ -58,7 +58,8 @@ static int run(const struct op_spawn *op) {
   char *text = expand(op->input, &len);
   if (in < 0 || write_all(in, text, len) < 0 || lseek(in, 0, SEEK_SET) < 0 || pipe2(out, O_CLOEXEC) < 0)
     return fail(STEP_SPAWN_PIPE, str(op->path));
-  char **argv = expand_list(op->argv, 0), **env = list_of(op->env, 0);
+  char **argv = expand_list(op->argv, 0), **env = list_of(op->env, 1);
+  if (op->home && ctx.home) env[op->env.count] = ctx.home;
   volatile int error = 0;
   pid_t pid = vfork();
   if (pid == 0) become(str(op->path), argv, env, in, out[1], &error);

@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 #include <grp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -241,11 +242,16 @@ int do_lookup(const struct op_lookup *op) {
   return fail_errno(STEP_LOOKUP_ACCESS, error ? error : ENOENT, op->candidates.count == 1 ? str(vec(op->candidates)[0]) : NULL);
 }
 
+static void end_by_signal(int number) { _exit(128 + number); }
+
 /* Blocks until start opens the other end. The FIFO is reached by the O_PATH fd that the launcher left. */
 int do_fifo(const struct op_fifo *op) {
   char file[32] = "fd/", path[64];
   put_number(file + 3, (uint64_t)slot_fd(op->slot));
   if (proc_self_path(path, sizeof path, file) < 0) return fail(STEP_FIFO_OPEN, NULL);
+  /* The first process of a pid namespace gets no signal that it has no handler for (pid_namespaces(7)). */
+  static const int ending[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+  for (unsigned i = 0; i < sizeof ending / sizeof *ending; i++) signal(ending[i], end_by_signal);
   int fd;
   do fd = openat(ctx.proc, path, O_WRONLY | O_CLOEXEC);
   while (fd < 0 && errno == EINTR);

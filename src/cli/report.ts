@@ -4,7 +4,7 @@ import { formatError } from "../errors.ts";
 import type { TimingOutput } from "../init/launch.ts";
 import { type Outcome, readOutcome } from "../init/reporter.ts";
 import { timingRows, timingSvg, timingText } from "../init/waterfall.ts";
-import { openLog } from "./log.ts";
+import { openLog, printError } from "./log.ts";
 
 /** @returns the exit status. */
 export function reportOutcome(fd: number): number {
@@ -17,7 +17,12 @@ export function reportOutcome(fd: number): number {
   });
   for (const warning of warnings) log.warn(formatError(warning));
   if (context.timings !== undefined) writeTimings(context.timings, outcome);
-  for (const failure of failures) log.error(formatError(failure));
+  for (const failure of failures) {
+    // What execve said is the end of the container's own output, as with runc: engines show it to users as it is.
+    if (failure.code === "op" && failure.message.startsWith("exec /") && log.path === undefined) {
+      printError(failure.message);
+    } else log.error(formatError(failure));
+  }
   return status;
 }
 

@@ -55,7 +55,7 @@ export function prepareCreate(
   const cgroup = planCgroup(cgroupInput(context, options.id, spec, facts), facts.cgroup);
   mark("cgroups");
   const seccomp = compileProfile(context, spec.linux?.seccomp);
-  const mounts = hostMounts(spec);
+  const mounts = hostMounts(spec, rootfs);
   const record = {
     ...newRecord(options.id, spec, bundle, rootfs, cgroup),
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),

@@ -86,6 +86,10 @@ function messageOf(op: OpName, step: string, what: string | null, report: Report
   if (op === "release") return "cannot start a container that is not in the created state";
   if (op === "chdir" && step === "outside") return `cwd \`${detail}\` is not inside the container's root`;
   if (op === "openNs" && step === "type") return `\`${detail}\` is no ${what ?? "namespace"}`;
+  if (op === "connect" && what === "seccomp agent")
+    return `failed to connect with seccomp agent \`${detail}\`: ${errnoPhrase(errno)}`;
+  if (op === "mount" && step === "target" && errnoName(errno) === "ELOOP")
+    return `${what ?? op}: must be mounted on ordinary directory, not on a symbolic link`;
   const subject = what ?? `${op}`;
   const action = step === subject ? "" : `${step} `;
   const object = detail === "" || subject.includes(`(${detail})`) ? "" : `\`${detail}\`: `;
@@ -102,12 +106,24 @@ function execMessage(name: string, step: string, { errno, detail }: Report): str
   return `exec ${detail}: ${reason}`;
 }
 
-function spawnMessage(step: string, what: string, { errno, detail, aux }: Report): string {
+function spawnMessage(step: string, name: string, { errno, detail, aux }: Report): string {
+  const what = / hook #\d+: /.test(name) ? `error running ${name}` : name;
   const output = detail === "" ? "" : `: ${detail}`;
+  if (step === "status" && aux < 0) return `${what}: killed by signal ${-aux}${SIGNAL_NAMES[-aux] ?? ""}${output}`;
   if (step === "status") return `${what}: exit status ${aux}${output}`;
   if (step === "timeout") return `${what}: timed out${output}`;
   return `${what}: ${step}: ${errnoPhrase(errno)}`;
 }
+
+/** signal(7), as strsignal(3) has them. */
+const SIGNAL_NAMES: Readonly<Record<number, string>> = {
+  6: " (aborted)",
+  9: " (killed)",
+  11: " (segmentation fault)",
+  13: " (broken pipe)",
+  15: " (terminated)",
+  31: " (bad system call)",
+};
 
 function hintOf(op: OpName, step: string, { errno, aux }: Report): string | undefined {
   const name = errno === 0 ? "" : errnoName(errno);

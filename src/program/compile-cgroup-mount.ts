@@ -43,7 +43,7 @@ function newInstance(entry: MountEntry, type: string, dest: string, params: read
 /** Of the one mount, and nothing below it: so read-only is a matter of that mount, which needs no Linux 5.12. */
 function bindOf(entry: MountEntry, source: string, dest: string, a: Attributes): Op {
   const { at, what } = entry;
-  const common = { op: "bind", source, dest, recursive: false, set: a.set, clear: 0, at, what } as const;
+  const common = { op: "bind", source, dest, recursive: false, set: a.set, clear: 0, implied: 0, at, what } as const;
   return { ...common, recursiveSet: 0, recursiveClear: 0, propagation: a.propagation, flags: 0, idmap: -1 };
 }
 

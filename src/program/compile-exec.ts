@@ -3,7 +3,7 @@ import type { CompiledFilter } from "../seccomp/compile.ts";
 import type { Process, Spec } from "../spec/types.ts";
 import { CLONE_FLAGS, canSetGroups, hasOwn, namespacesOf } from "./compile-namespaces.ts";
 import { compileProcess, type ProcessOps } from "./compile-process.ts";
-import { bitmap, linuxProcessOps } from "./compile-scheduling.ts";
+import { anyCpuOp, bitmap, linuxProcessOps } from "./compile-scheduling.ts";
 import { compileSeccompOps } from "./compile-seccomp.ts";
 import type { HostFacts } from "./input.ts";
 import { LAUNCHER_SLOT, type Op, PID, TOKENS } from "./ops.ts";
@@ -135,6 +135,7 @@ function initOps(input: ExecInput, tail: ProcessOps): Op[] {
   const ops: Op[] = [];
   if (affinity.initial !== undefined) ops.push(affinityOp(affinity.initial, `${input.at}/execCPUAffinity/initial`));
   ops.push(...input.enter);
+  if (affinity.initial === undefined && affinity.final === undefined) ops.push(anyCpuOp());
   if (affinity.final !== undefined) ops.push(affinityOp(affinity.final, `${input.at}/execCPUAffinity/final`));
   ops.push({ op: "await", token: TOKENS.released });
   // setns(2) takes a pidfd for all kinds at once (Linux 5.8). Of the pid namespace only children become members.

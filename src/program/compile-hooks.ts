@@ -1,5 +1,6 @@
 /** Hooks (config.md, "POSIX-platform Hooks"). */
 import type { Hook, HookName, Spec } from "../spec/types.ts";
+import { environmentOf } from "./compile-process.ts";
 import { literal, type Op, PID } from "./ops.ts";
 
 export interface HookInput {
@@ -28,7 +29,9 @@ export function compileHooks(input: HookInput, name: HookName, status: string): 
   const hooks = input.spec.hooks?.[name] ?? [];
   if (hooks.length === 0) return [];
   const state = stateText(input, status);
-  return hooks.map((hook, i) => hookOp(hook, name, i, state, input.environment));
+  const own = name === "startContainer" ? input.spec.process : undefined;
+  const environment = own === undefined ? input.environment : environmentOf(own);
+  return hooks.map((hook, i) => hookOp(hook, name, i, state, environment));
 }
 
 function hookOp(hook: Hook, name: HookName, i: number, state: string, environment: readonly string[]): Op {
@@ -37,10 +40,12 @@ function hookOp(hook: Hook, name: HookName, i: number, state: string, environmen
     path: hook.path,
     argv: (hook.args === undefined || hook.args.length === 0 ? [hook.path] : hook.args).map(literal),
     env: hook.env ?? environment,
+    // As runc: a hook in the container has the environment of its process, so far as it has none of its own.
+    home: name === "startContainer" && hook.env === undefined,
     input: state,
     timeoutMs: (hook.timeout ?? 0) * 1000,
     warn: name === "poststop",
     at: `/hooks/${name}/${i}`,
-    what: `${name} hook ${i} (${hook.path})`,
+    what: `${name} hook #${i}: ${hook.path}`,
   };
 }

@@ -2,12 +2,18 @@
 import * as path from "node:path";
 import type { CgroupFacts } from "../cgroups/facts.ts";
 import { TsruncError } from "../errors.ts";
-import type { Mount } from "../spec/types.ts";
+import type { IDMapping, Mount } from "../spec/types.ts";
 import { compileCgroupMount } from "./compile-cgroup-mount.ts";
-import { hasOwn, namespacesOf } from "./compile-namespaces.ts";
+import { hasOwn, mapText, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
-import { classicFlags, MOUNT_ATTR_RDONLY, type MountOptions, parseMountOptions } from "./mount-options.ts";
-import { MOUNT_FLAGS, type Op } from "./ops.ts";
+import {
+  bindAttributes,
+  classicFlags,
+  MOUNT_ATTR_RDONLY,
+  type MountOptions,
+  parseMountOptions,
+} from "./mount-options.ts";
+import { MOUNT_FLAGS, type Op, type OpOf, TOKENS } from "./ops.ts";
 
 /** File systems with no store behind them: read-only is a matter of the mount there, not of a shared superblock. */
 const VIRTUAL = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs"];
@@ -34,10 +40,12 @@ export interface MountEntry {
   readonly what: string;
 }
 
-export function mountEntries(mounts: readonly Mount[]): MountEntry[] {
+export function mountEntries(mounts: readonly Mount[], rootfs: string): MountEntry[] {
   return mounts.map((mount, i) => {
     // A relative destination is relative to the root (config.md since 1.2).
-    const dest = path.posix.normalize(`/${mount.destination}`);
+    const wanted = path.posix.normalize(`/${mount.destination}`);
+    // As runc: a destination may be written as the host sees it.
+    const dest = rootfs !== "/" && wanted.startsWith(`${rootfs}/`) ? wanted.slice(rootfs.length) : wanted;
     return {
       mount,
       options: parseMountOptions(mount.options ?? []),
@@ -58,9 +66,7 @@ function isBind({ mount, options }: MountEntry): boolean {
 
 function compileMount(entry: MountEntry, input: CompileInput): Op[] {
   const { mount, options, dest, at, what } = entry;
-  if (options.idmap !== undefined || mount.uidMappings !== undefined || mount.gidMappings !== undefined) {
-    throw new TsruncError("unsupported", `${what}: id-mapped mounts are not supported yet`, { at });
-  }
+  if (hasIdmap(entry)) checkIdmap(entry, input);
   if (options.remount) return [remountOp(entry)];
   if (isBind(entry)) return [bindOp(entry, input)];
   const { type } = mount;
@@ -76,6 +82,35 @@ function compileMount(entry: MountEntry, input: CompileInput): Op[] {
     });
   }
   return [newMountOp(entry, type)];
+}
+
+function hasIdmap({ mount, options }: MountEntry): boolean {
+  return options.idmap !== undefined || mount.uidMappings !== undefined || mount.gidMappings !== undefined;
+}
+
+/** config.md, "Mounts": `uidMappings` and `gidMappings`; config-linux.md: `idmap` and `ridmap`. */
+function checkIdmap(entry: MountEntry, input: CompileInput): void {
+  const { mount, at, what } = entry;
+  if (input.facts.euid !== 0) {
+    throw new TsruncError("unsupported", `${what}: id-mapped mounts need root`, { at });
+  }
+  if (!isBind(entry)) throw new TsruncError("unsupported", `${what}: only bind mounts can be id-mapped`, { at });
+  const maps = [mount.uidMappings ?? [], mount.gidMappings ?? []];
+  if (maps.every((map) => map.length > 0)) return;
+  if (maps.some((map) => map.length > 0)) {
+    throw new TsruncError("config", `${what}: \`uidMappings\` and \`gidMappings\` must be given together`, { at });
+  }
+  if (hasOwn(namespacesOf(input.spec), "user")) return;
+  throw new TsruncError("config", `${what}: an id-mapped mount needs mappings of its own or a user namespace`, { at });
+}
+
+function idmapOperands(mount: Mount | undefined): Pick<OpOf<"sendTree">, "idmap" | "uidMap" | "gidMap"> {
+  const text = (map: readonly IDMapping[] | undefined) =>
+    map === undefined || map.length === 0 ? undefined : mapText(map);
+  const { idmap } = parseMountOptions(mount?.options ?? []);
+  const wanted = idmap !== undefined || mount?.uidMappings !== undefined || mount?.gidMappings !== undefined;
+  const uidMap = text(mount?.uidMappings);
+  return { idmap: !wanted ? 0 : idmap === "ridmap" ? 2 : 1, uidMap, gidMap: text(mount?.gidMappings) };
 }
 
 function commonFlags(entry: MountEntry): number {
@@ -139,12 +174,11 @@ function bindOp(entry: MountEntry, input: CompileInput): Op {
     source: path.resolve(input.bundle, mount.source),
     dest,
     recursive: options.recursive || mount.type === "rbind",
-    set: options.set,
-    clear: options.clear,
+    ...bindAttributes(options),
     recursiveSet: options.recursiveSet,
     recursiveClear: options.recursiveClear,
     propagation: options.propagation,
-    flags: commonFlags(entry) | (sendsTrees(input) ? MOUNT_FLAGS.received : 0),
+    flags: commonFlags(entry) | (sendsTrees(input) || hasIdmap(entry) ? MOUNT_FLAGS.received : 0),
     idmap: -1,
     at,
     what,
@@ -156,16 +190,27 @@ export function sendsTrees({ spec, facts }: CompileInput): boolean {
   return facts.euid === 0 && hasOwn(namespacesOf(spec), "user");
 }
 
+/** Init asks for each tree when it comes to it: the source may be a mount that it has made before. */
+export function askForTrees(init: readonly Op[]): Op[] {
+  return init.flatMap((op): Op[] => (isReceived(op) ? [{ op: "post", token: TOKENS.tree }, op] : [op]));
+}
+
+function isReceived(op: Op): op is OpOf<"bind"> {
+  return op.op === "bind" && (Number(op.flags) & MOUNT_FLAGS.received) !== 0;
+}
+
 /** What the launcher does for init's binds, in their order. */
-export function sendTreeOps(init: readonly Op[]): Op[] {
+export function sendTreeOps(init: readonly Op[], { spec }: CompileInput): Op[] {
   return init.flatMap((op): Op[] => {
-    if (op.op !== "bind" || (Number(op.flags) & MOUNT_FLAGS.received) === 0) return [];
+    if (!isReceived(op)) return [];
     const nofollow = (Number(op.flags) & MOUNT_FLAGS.sourceNofollow) !== 0;
     const place = {
       ...(op.at === undefined ? {} : { at: op.at }),
       ...(op.what === undefined ? {} : { what: op.what }),
     };
-    return [{ op: "sendTree", path: op.source, recursive: op.recursive, nofollow, ...place }];
+    const ask: Op = { op: "await", token: TOKENS.tree };
+    const idmap = idmapOperands(spec.mounts?.[Number(/^\/mounts\/(\d+)$/.exec(op.at ?? "")?.[1])]);
+    return [ask, { op: "sendTree", path: op.source, recursive: op.recursive, nofollow, ...idmap, ...place }];
   });
 }
 

@@ -138,7 +138,7 @@ export function canSetGroups(spec: Spec, ns: Namespaces): boolean {
   return !(gids.length === 1 && gids[0]?.size === 1);
 }
 
-function mapText(mappings: readonly IDMapping[]): string {
+export function mapText(mappings: readonly IDMapping[]): string {
   return mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}\n`).join("");
 }
 
@@ -188,6 +188,7 @@ function helper(kind: "uid" | "gid", mappings: readonly IDMapping[], path: strin
     path,
     argv: [path, PID, ...args],
     env: [],
+    home: false,
     input: "",
     timeoutMs: 10_000,
     warn: false,

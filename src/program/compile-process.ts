@@ -75,7 +75,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
   const prepare: Op[] = [
     { op: "closeFds", keep: input.keepFds },
     ...labelOps(input),
-    ...(hasHome(process) ? [] : [{ op: "home", uid } as const]),
+    ...(environmentOf(process).some((v) => v.startsWith("HOME=")) ? [] : [{ op: "home", uid } as const]),
     { op: "umask", mask: process.user.umask ?? 0o022, at: `${at}/user/umask` },
     { op: "chdir", path: process.cwd, create: input.createCwd, late: false, at: cwdAt, what: "cwd" },
     { op: "stdio", uid, at: `${at}/user` },
@@ -91,7 +91,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     {
       op: "exec",
       argv: args,
-      env: [...(process.env ?? []).map(literal), ...input.extraEnv],
+      env: [...environmentOf(process).map(literal), ...input.extraEnv],
       at: `${at}/args`,
       what: args[0] ?? "",
     },
@@ -106,8 +106,15 @@ function forkOps(process: Process, at: string): Op[] {
   return ops;
 }
 
-function hasHome(process: Process): boolean {
-  return (process.env ?? []).some((v) => v.startsWith("HOME=") && v !== "HOME=");
+/** As runc: of several values of a variable the last counts, and an empty HOME is none. */
+export function environmentOf({ env = [] }: Process): string[] {
+  const last = new Map(env.map((entry, i) => [nameOf(entry), i]));
+  return env.filter((entry, i) => last.get(nameOf(entry)) === i && entry !== "HOME=");
+}
+
+function nameOf(entry: string): string {
+  const end = entry.indexOf("=");
+  return end < 0 ? entry : entry.slice(0, end);
 }
 
 /** Where execvp(3) would look, in the container: PATH as the process will have it. */

@@ -68,9 +68,18 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
     });
   }
   const parentPrivate = own && propagation !== undefined && (propagation & MS_SHARED) !== 0;
-  root.push({ op: "root", path: input.rootfs, bind: own, parentPrivate, at: "/root/path", what: "rootfs" });
+  root.push({
+    op: "root",
+    path: input.rootfs,
+    bind: own || spec.root?.readonly === true,
+    parentPrivate,
+    at: "/root/path",
+    what: "rootfs",
+  });
   const dev = needsDev(spec);
-  const prepare = compileMounts(mountEntries(spec.mounts ?? []), input).map((op) => (dev ? writableDev(op) : op));
+  const prepare = compileMounts(mountEntries(spec.mounts ?? [], input.rootfs), input).map((op) =>
+    dev ? writableDev(op) : op,
+  );
   if (dev) prepare.push(...devOps(input, ns));
   return {
     root,
@@ -98,6 +107,7 @@ function notifyMount(input: CompileInput, ns: Namespaces): Op[] {
       recursive: false,
       set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
       clear: 0,
+      implied: 0,
       recursiveSet: 0,
       recursiveClear: 0,
       propagation: 0,
@@ -181,20 +191,23 @@ function enterOps(input: CompileInput, own: boolean, propagation: number | undef
 
 function finishOps(spec: Spec, own: boolean, propagation: number | undefined): Op[] {
   const set = spec.root?.readonly === true ? MOUNT_ATTR_RDONLY : 0;
-  if (!own || (set === 0 && propagation === undefined)) return [];
+  // Without a mount namespace there is a mount of the root's own if it is to be read-only; its propagation is the host's.
+  const spread = own ? (propagation ?? 0) : 0;
+  if (set === 0 && spread === 0) return [];
   const at = set !== 0 ? "/root/readonly" : "/linux/rootfsPropagation";
-  return [{ op: "rootAttributes", set, propagation: propagation ?? 0, at, what: "rootfs" }];
+  return [{ op: "rootAttributes", set, propagation: spread, at, what: "rootfs" }];
 }
 
 function coverOps(input: CompileInput, dev: boolean): Op[] {
   const { spec } = input;
   const ops: Op[] = [];
-  for (const { dest, options, at, what } of mountEntries(spec.mounts ?? [])) {
+  for (const { dest, options, at, what } of mountEntries(spec.mounts ?? [], input.rootfs)) {
     if (!dev || dest !== "/dev" || (options.set & MOUNT_ATTR_RDONLY) === 0) continue;
     ops.push({ op: "remount", dest, set: MOUNT_ATTR_RDONLY, clear: 0, data: undefined, at, what });
   }
   const cover = (list: readonly string[] | undefined, op: "mask" | "readonly", field: string) => {
     for (const [i, dest] of (list ?? []).entries()) {
+      if (list?.indexOf(dest) !== i) continue;
       ops.push({ op, dest, at: `/linux/${field}/${i}`, what: `${field}[${i}] (${dest})` });
     }
   };
@@ -204,11 +217,13 @@ function coverOps(input: CompileInput, dev: boolean): Op[] {
 }
 
 /** Destinations of the mounts that are made in the host's mount namespace, and that someone has to take away. */
-export function hostMounts(spec: Spec): readonly string[] {
-  return hasOwn(namespacesOf(spec), "mount") ? [] : mountEntries(spec.mounts ?? []).map(({ dest }) => dest);
+export function hostMounts(spec: Spec, rootfs: string): readonly string[] {
+  if (hasOwn(namespacesOf(spec), "mount")) return [];
+  const root = spec.root?.readonly === true ? ["/"] : [];
+  return [...root, ...mountEntries(spec.mounts ?? [], rootfs).map(({ dest }) => dest)];
 }
 
 function leaveOps({ spec, rootfs }: CompileInput): Op[] {
-  const paths = hostMounts(spec);
+  const paths = hostMounts(spec, rootfs);
   return paths.length === 0 ? [] : [{ op: "unmount", root: rootfs, paths, at: "/mounts" }];
 }

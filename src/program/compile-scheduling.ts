@@ -43,6 +43,14 @@ const MEMORY_FLAGS: Readonly<Record<string, number>> = {
 /** personality(2) */
 const PERSONALITIES: Readonly<Record<string, number>> = { LINUX: 0x0000, LINUX32: 0x0008 };
 
+/** As many as a kernel can be built for (CONFIG_NR_CPUS_RANGE_END). */
+const MAX_CPUS = 8192;
+
+/** Every CPU of the cgroup: what the caller itself was confined to is not for the container (as runc since 1.3). */
+export function anyCpuOp(): Op {
+  return { op: "affinity", mask: new Uint8Array(MAX_CPUS / 8).fill(0xff), what: "CPU affinity" };
+}
+
 export function schedulingOps(process: Process, at: string): Op[] {
   const ops: Op[] = [];
   const { scheduler, ioPriority } = process;

@@ -3,7 +3,7 @@ import { TsruncError } from "../errors.ts";
 import type { Spec } from "../spec/types.ts";
 import { cleanupOps, removalOps } from "./compile-delete.ts";
 import { compileHooks } from "./compile-hooks.ts";
-import { sendTreeOps } from "./compile-mounts.ts";
+import { askForTrees, sendTreeOps } from "./compile-mounts.ts";
 import {
   canSetGroups,
   compileNamespaces,
@@ -14,7 +14,7 @@ import {
 } from "./compile-namespaces.ts";
 import { compileProcess, type ProcessOps } from "./compile-process.ts";
 import { compileRootfs, NOTIFY_DIRECTORY, type RootfsOps } from "./compile-rootfs.ts";
-import { linuxProcessOps } from "./compile-scheduling.ts";
+import { anyCpuOp, linuxProcessOps } from "./compile-scheduling.ts";
 import { compileSeccompOps, type SeccompOps } from "./compile-seccomp.ts";
 import type { CompileInput } from "./input.ts";
 import { LAUNCHER_SLOT, type Op, PID, TOKENS } from "./ops.ts";
@@ -60,7 +60,7 @@ export function compileCreate(input: CompileInput): Program {
   const parts: Parts = { input, ns, rootfs: compileRootfs(input, ns), seccomp, process, keepFds };
   const init = initOps(parts);
   return {
-    launcher: launcherOps(parts, sendTreeOps(init)),
+    launcher: launcherOps(parts, sendTreeOps(init, input)),
     init,
     cleanup: cleanupOps(input, parts.rootfs.leave),
     cleanupFrom: 0,
@@ -88,7 +88,6 @@ function refuseUnsupported(spec: Spec, ns: Namespaces): void {
   };
   if ((spec.linux?.maskedPaths ?? []).length > 0) needed("/linux/maskedPaths", "`maskedPaths`");
   if ((spec.linux?.readonlyPaths ?? []).length > 0) needed("/linux/readonlyPaths", "`readonlyPaths`");
-  if (spec.root?.readonly === true) needed("/root/readonly", "read-only roots");
 }
 
 function extraEnvironment(input: CompileInput): string[] {
@@ -141,7 +140,7 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
   if (input.mode === "run" && !input.noSubreaper) ops.push({ op: "subreaper" });
   ops.push(names.clone, ...(input.cgroup.adopt ?? []), ...oomOps(spec), ...names.maps);
   ops.push(...process.launcher, { op: "post", token: TOKENS.released });
-  if (trees.length > 0) ops.push({ op: "await", token: TOKENS.rooted }, ...trees);
+  ops.push(...trees);
   if (hasRuntimeHooks(spec)) {
     ops.push({ op: "await", token: TOKENS.mounted });
     ops.push({ op: "putFile", path: `${stateDirectory}/state.json`, text: input.creatingTemplate, mode: 0o600 });
@@ -211,7 +210,7 @@ function initOps(parts: Parts): Op[] {
   const { spec } = input;
   const names = compileNamespaces(spec, ns, input.facts, undefined);
   // A thread that moves itself needs no lock over all processes: milliseconds less than from outside (v1).
-  const ops: Op[] = [...input.cgroup.enter, ...names.first, { op: "await", token: TOKENS.released }];
+  const ops: Op[] = [...input.cgroup.enter, anyCpuOp(), ...names.first, { op: "await", token: TOKENS.released }];
   ops.push(...names.enter, { op: "setsid" });
   if (!input.noNewKeyring)
     ops.push({ op: "keyring", name: `_ses.${input.id}`, ignore: ["ENOSYS"], what: "session keyring" });
@@ -224,9 +223,7 @@ function initOps(parts: Parts): Op[] {
   if (spec.domainname !== undefined && spec.domainname !== "")
     ops.push({ op: "domainname", name: spec.domainname, at: "/domainname" });
   ops.push(...rootfs.root);
-  const received = sendTreeOps(rootfs.prepare).length > 0;
-  if (received) ops.push({ op: "post", token: TOKENS.rooted });
-  ops.push(...rootfs.prepare);
+  ops.push(...askForTrees(rootfs.prepare));
   if (hasRuntimeHooks(spec)) ops.push({ op: "post", token: TOKENS.mounted }, { op: "await", token: TOKENS.hooked });
   const hooks = { spec, id: input.id, bundle: input.bundle, environment: input.environment };
   ops.push(...compileHooks(hooks, "createContainer", "creating"));
@@ -235,7 +232,9 @@ function initOps(parts: Parts): Op[] {
   ops.push(...early, ...rootfs.finish, ...linuxProcessOps(spec.linux), ...late);
   ops.push({ op: "post", token: TOKENS.ready }, { op: "await", token: TOKENS.final });
   if (input.mode === "create") ops.push({ op: "fifo", slot: SLOT_FIFO });
-  ops.push(...compileHooks(hooks, "startContainer", "created"), ...process.finish);
+  // Last of all but exec: they run under the container's filter.
+  ops.push(...process.finish.slice(0, -1), ...compileHooks(hooks, "startContainer", "created"));
+  ops.push(...process.finish.slice(-1));
   return ops;
 }
 

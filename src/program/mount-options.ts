@@ -17,6 +17,9 @@ const MOUNT_ATTR_STRICTATIME = 0x20;
 const MOUNT_ATTR_NODIRATIME = 0x80;
 const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
 
+const MOUNT_BOOLEANS =
+  MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
+
 /** Per-mount attributes, as mount_setattr(2) takes them: [to set, to clear]. */
 const ATTRIBUTES: Readonly<Record<string, readonly [number, number]>> = {
   ro: [MOUNT_ATTR_RDONLY, 0],
@@ -33,12 +36,15 @@ const ATTRIBUTES: Readonly<Record<string, readonly [number, number]>> = {
   noatime: [MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME],
   atime: [0, MOUNT_ATTR__ATIME],
   relatime: [0, MOUNT_ATTR__ATIME],
-  norelatime: [MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME],
+  // As with mount(2), where it is the absence of a flag: what the kernel then does is relatime again.
+  norelatime: [0, MOUNT_ATTR__ATIME],
   strictatime: [MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME],
   nostrictatime: [0, MOUNT_ATTR__ATIME],
   nosymfollow: [MOUNT_ATTR_NOSYMFOLLOW, 0],
   symfollow: [0, MOUNT_ATTR_NOSYMFOLLOW],
 };
+
+const ACCESS_TIMES = ["noatime", "relatime", "strictatime", "nodiratime"];
 
 const PROPAGATION: Readonly<Record<string, number>> = {
   private: MS_PRIVATE,
@@ -66,6 +72,10 @@ export interface MountOptions {
   readonly clear: number;
   readonly recursiveSet: number;
   readonly recursiveClear: number;
+  /** Some attribute is asked for, be it one to clear. */
+  readonly attributes: boolean;
+  /** A way of updating access times is asked for; to ask only that one be off does not count. */
+  readonly accessTimes: boolean;
   /** MS_* propagation flag, with MS_REC; 0: as it is. */
   readonly propagation: number;
   /** `sync` and the like. */
@@ -87,6 +97,8 @@ function applyAttribute(o: Mutable, name: string): boolean {
   if (plain !== undefined) {
     o.set = (o.set & ~plain[1]) | plain[0];
     o.clear = (o.clear & ~plain[0]) | plain[1];
+    o.attributes = true;
+    if (ACCESS_TIMES.includes(name)) o.accessTimes = true;
     return true;
   }
   const recursive = name.startsWith("r") ? ATTRIBUTES[name.slice(1)] : undefined;
@@ -135,6 +147,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     clear: 0,
     recursiveSet: 0,
     recursiveClear: 0,
+    attributes: false,
+    accessTimes: false,
     propagation: 0,
     superblock: [],
     classic: 0,
@@ -166,8 +180,25 @@ export function mountOptionNames(): string[] {
     ...SUPERBLOCK,
     ...Object.keys(CLASSIC),
     ...NOTHING,
-    ...["bind", "rbind", "remount", "tmpcopyup", "src-nofollow", "dest-nofollow"],
+    ...["bind", "rbind", "remount", "tmpcopyup", "src-nofollow", "dest-nofollow", "idmap", "ridmap"],
   ].sort();
+}
+
+/**
+ * What mount(2) makes of the options of a bind mount, as runc asks it to: with none, all stays as the source has it;
+ * with any, the others are off, but for those of access times, which go together. `implied` are bits of `clear` that
+ * nobody named: a mount that came into a user namespace keeps them where the kernel has locked them.
+ */
+export function bindAttributes(o: MountOptions): { set: number; clear: number; implied: number } {
+  if (!o.attributes) return { set: 0, clear: 0, implied: 0 };
+  const times = o.accessTimes ? MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME : 0;
+  const set = o.set & (MOUNT_BOOLEANS | times);
+  const clear = MOUNT_BOOLEANS & ~set;
+  return {
+    set,
+    clear: clear | (times & (MOUNT_ATTR__ATIME | ~set)),
+    implied: clear & ~o.clear & ~MOUNT_ATTR_NOSYMFOLLOW,
+  };
 }
 
 const MS_BITS: readonly (readonly [number, number])[] = [

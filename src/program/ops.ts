@@ -44,11 +44,14 @@ export const OPS = {
   openNs: { on: "L", args: { slot: "slot", path: "str", type: "u64" }, steps: ["open", "type"] },
   /** A pidfd, proven to be of the process that started then: what exec enters. */
   openPidfd: { on: "L", args: { slot: "slot", pid: "u64", start: "u64" }, steps: ["open", "gone"] },
-  /** Clones a mount tree with the host's rights but in init's mount namespace, and hands it to init's next `bind`. */
+  /**
+   * Clones a mount tree with the host's rights but in init's mount namespace, and hands it to init's next `bind`.
+   * `idmap`: 1 maps the ids of the mount itself, 2 of all below it too; without maps as init's user namespace does.
+   */
   sendTree: {
     on: "L",
-    args: { path: "str", recursive: "bool", nofollow: "bool" },
-    steps: ["namespace", "enter", "source", "leave", "send"],
+    args: { path: "str", recursive: "bool", nofollow: "bool", idmap: "u64", uidMap: "str?", gidMap: "str?" },
+    steps: ["namespace", "enter", "source", "leave", "send", "user namespace", "idmap"],
   },
   /** Unmounts, last first, what was mounted on these paths below a root in the host's mount namespace. */
   unmount: { on: "L", args: { root: "str", paths: "strs" }, steps: ["open", "umount"] },
@@ -92,7 +95,7 @@ export const OPS = {
   // ---- both ----
   spawn: {
     on: "B",
-    args: { path: "str", argv: "texts", env: "strs", input: "text", timeoutMs: "u64", warn: "bool" },
+    args: { path: "str", argv: "texts", env: "strs", home: "bool", input: "text", timeoutMs: "u64", warn: "bool" },
     steps: ["pipe", "exec", "wait", "timeout", "status"],
   },
   post: { on: "B", args: { token: "u64" }, steps: ["send", "died"] },
@@ -152,6 +155,8 @@ export const OPS = {
       recursive: "bool",
       set: "u64",
       clear: "u64",
+      /** Bits of `clear` that may stay where the kernel has locked them. */
+      implied: "u64",
       recursiveSet: "u64",
       recursiveClear: "u64",
       propagation: "u64",
@@ -315,7 +320,7 @@ export const TOKENS = {
   hooked: 3,
   ready: 4,
   final: 5,
-  rooted: 6,
+  tree: 6,
   timed: 7,
   closed: 0,
 } as const;

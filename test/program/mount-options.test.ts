@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import {
+  bindAttributes,
   classicFlags,
   type MountOptions,
   mountOptionNames,
@@ -8,9 +9,9 @@ import {
 
 const NONE = parseMountOptions([]);
 
-/** What differs from no options at all. */
+/** What differs from no options at all. What was asked for is seen in what bindAttributes makes of it, below. */
 function parsed(...options: string[]): Partial<MountOptions> {
-  const all = parseMountOptions(options);
+  const all = { ...parseMountOptions(options), attributes: false, accessTimes: false };
   return Object.fromEntries(
     Object.entries(all).filter(([k, v]) => String(v) !== String(NONE[k as keyof MountOptions])),
   );
@@ -29,7 +30,7 @@ const ATTRIBUTES: Readonly<Record<string, readonly [number, number]>> = {
   noatime: [0x10, 0x70],
   atime: [0, 0x70],
   relatime: [0, 0x70],
-  norelatime: [0x20, 0x70],
+  norelatime: [0, 0x70],
   strictatime: [0x20, 0x70],
   nostrictatime: [0, 0x70],
   nodiratime: [0x80, 0],
@@ -116,4 +117,23 @@ test("the bits that mount(2) has for them", () => {
   expect([flags("noatime"), flags("strictatime"), flags("relatime")]).toEqual([1024, 1 << 24, 0]);
   expect([flags("sync"), flags("dirsync"), flags("mand"), flags("lazytime")]).toEqual([16, 128, 64, 1 << 25]);
   expect(flags("silent", "iversion")).toBe(0x808000);
+});
+
+const BOOLEANS = 0x20000f;
+
+/** [options, set, clear, implied]: what a bind mount does to the flags of its source. */
+test.each<[string[], number, number, number]>([
+  [[], 0, 0, 0],
+  [["rprivate"], 0, 0, 0],
+  [["ro"], 0x1, BOOLEANS & ~0x1, 0xe],
+  [["rw"], 0, BOOLEANS, 0xe],
+  [["nosuid", "dev"], 0x2, BOOLEANS & ~0x2, 0x9],
+  [["atime"], 0, BOOLEANS, 0xf],
+  [["norelatime"], 0, BOOLEANS, 0xf],
+  [["relatime"], 0, BOOLEANS | 0xf0, 0xf],
+  [["noatime"], 0x10, BOOLEANS | 0xf0, 0xf],
+  [["nodiratime"], 0x80, BOOLEANS | 0x70, 0xf],
+  [["nodiratime", "strictatime"], 0xa0, BOOLEANS | 0x70, 0xf],
+])("a bind with %p sets %d, clears %d, of which nobody named %d", (options, set, clear, implied) => {
+  expect(bindAttributes(parseMountOptions(["bind", ...options]))).toEqual({ set, clear, implied });
 });

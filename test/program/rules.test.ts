@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { compileCreate } from "../../src/program/compile.ts";
 import { candidates, capabilityMask } from "../../src/program/compile-process.ts";
 import { bitmap } from "../../src/program/compile-scheduling.ts";
-import { literal, type Op, type OpName, type OpOf, PID } from "../../src/program/ops.ts";
+import { literal, type Op, type OpName, type OpOf, PID, TOKENS } from "../../src/program/ops.ts";
 import type { Linux, Process } from "../../src/spec/types.ts";
 import { compileInput, hostFacts, small, V2 } from "./programs.ts";
 
@@ -89,6 +89,30 @@ test("HOME is looked up only where the config has none", () => {
   expect(find(initOps({}, { env: [] }), "home")).toHaveLength(1);
   expect(find(initOps({}, { env: ["HOME="] }), "home")).toHaveLength(1);
   expect(find(initOps({}, { env: ["HOME=/x"] }), "home")).toHaveLength(0);
+});
+
+test("a destination may be written as the host sees it", () => {
+  const mounts = [{ destination: "/bundle/rootfs/m", type: "tmpfs" }];
+  const { init } = compileCreate(compileInput({ ...small(["mount"]), mounts }));
+  expect(find(init, "mount").map(({ dest }) => dest)).toEqual(["/m"]);
+});
+
+test("the launcher clones a tree when init has come to its bind, for earlier mounts may be in it", () => {
+  const mounts = ["/a", "/b"].map((destination) => ({ destination, type: "bind", source: destination }));
+  const spec = small(["mount", "user"]);
+  const { init, launcher } = compileCreate(compileInput({ ...spec, mounts }));
+  const tree = init.findIndex((op) => op.op === "bind");
+  expect(init[tree - 1]).toEqual({ op: "post", token: TOKENS.tree });
+  const clone = launcher.findIndex((op) => op.op === "sendTree");
+  expect(launcher[clone - 1]).toEqual({ op: "await", token: TOKENS.tree });
+  expect(find(init, "bind")).toHaveLength(2);
+  expect(find(launcher, "sendTree")).toHaveLength(2);
+});
+
+test("paths that are listed twice are covered once", () => {
+  const init = initOps({ maskedPaths: ["/a", "/b", "/a"], readonlyPaths: ["/c", "/c"] });
+  expect(find(init, "mask").map(({ dest }) => dest)).toEqual(["/a", "/b"]);
+  expect(find(init, "readonly")).toHaveLength(1);
 });
 
 test("an unknown security module is refused before anything is made", () => {

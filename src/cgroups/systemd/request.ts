@@ -42,6 +42,7 @@ export function systemdOp(action: Action, request: Request, warn = false): Op {
     argv: [...argv, SYSTEMD_VERB, action],
     // Nothing of the caller's: what the helper needs to know is in the request.
     env: [],
+    home: false,
     input: `${action === "start" ? PID : ""}\n${JSON.stringify(request)}`,
     timeoutMs: TIMEOUT_MS,
     warn,
