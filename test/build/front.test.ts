@@ -87,8 +87,9 @@ test.each([
   ["create --preserve-fds 2 x", {}, "1"],
   ["-preserve-fds=2", {}, "1"],
   ["create x", { LISTEN_FDS: "1" }, "1"],
+  ["__systemd start", {}, "1"],
   ["create x", { NOT_LISTEN_FDS: "1" }, "0"],
-])("the JIT, which FFI needs, is on where descriptors are kept: %s %j", (args, env, jit) => {
+])("the JIT, which FFI needs, is on where descriptors are kept and for systemd: %s %j", (args, env, jit) => {
   const { seen } = runProbe(args.split(" "), { env: { ...env, BUN_JSC_useJIT: "1", BUN_OPTIONS: "--smol" } });
   const kept = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   expect(seen.env).toEqual([`BUN_JSC_useJIT=${jit}`, ...kept]);
