@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import { mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { area, check } from "./lib/harness.ts";
+import { ProbeResult } from "./lib/probe.ts";
 import { grant, useUserNamespace } from "./lib/spec.ts";
 
 area();
@@ -218,4 +219,16 @@ check("settings hold for an ordinary user in a user namespace too", async (t) =>
   expect(report).toMatchObject({ uids: [1000, 1000, 1000], umask: 0o077, noNewPrivileges: 1, cwd: "/home/app" });
   expect(report.groups).toContain(29);
   expect(report.caps.effective).toBe("0");
+});
+
+check("the scheduling policy of an exec's process is that of its file", async (t) => {
+  const c = t.container();
+  await c.up();
+  const scheduler = { policy: "SCHED_BATCH", nice: 3, flags: ["SCHED_FLAG_RESET_ON_FORK"] };
+  const process = { ...c.spec.process, args: ["/bin/probe", "report"], scheduler };
+  writeFileSync(c.file("process.json"), JSON.stringify(process));
+  const result = await c.verb("exec", `--process=${c.file("process.json")}`);
+  expect(result).toMatchObject({ code: 0, stderr: "" });
+  expect(new ProbeResult(result.stdout).report.scheduler).toMatchObject({ policy: 3, nice: 3, flags: 1 });
+  await c.down();
 });

@@ -54,6 +54,7 @@ const GAPS: readonly Gap[] = [
     fixedIn: "1.2.0",
     why: "fields of runtime-spec 1.1 and 1.2: scheduler, ioPriority, domainname, cpu.burst, cpu.idle, personality",
     tests: [
+      "the scheduling policy of an exec's *",
       "scheduler *",
       "ioPriority *",
       "domainname *",

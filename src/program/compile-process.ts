@@ -72,6 +72,10 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     { op: "chdir", path: process.cwd, create: false, late: true, at: cwdAt, what: "cwd" },
   ];
   const into = input.forks ? forkOps(process, at) : [];
+  const scheduling = schedulingOps(process, at);
+  // A scheduling policy may not outlive a fork, or forbid it (sched(7), "reset-on-fork" and SCHED_DEADLINE); it takes
+  // rights that the identity may lack.
+  const forksFirst = early || (input.forks && process.scheduler !== undefined);
   const prepare: Op[] = [
     { op: "closeFds", keep: input.keepFds },
     ...labelOps(input),
@@ -79,9 +83,11 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     { op: "umask", mask: process.user.umask ?? 0o022, at: `${at}/user/umask` },
     { op: "chdir", path: process.cwd, create: input.createCwd, late: false, at: cwdAt, what: "cwd" },
     { op: "stdio", uid, at: `${at}/user` },
-    ...schedulingOps(process, at),
+    ...(forksFirst ? [] : scheduling),
     ...(process.noNewPrivileges === true ? [{ op: "noNewPrivileges", at: `${at}/noNewPrivileges` } as const] : []),
-    ...(early ? [...into, ...limits.early, ...input.seccomp, ...identity] : [...identity, ...into, ...limits.early]),
+    ...(forksFirst
+      ? [...into, ...scheduling, ...limits.early, ...(early ? input.seccomp : []), ...identity]
+      : [...identity, ...into, ...limits.early]),
     { op: "lookup", candidates: candidates(process), at: `${at}/args/0`, what: args[0] ?? "" },
     ...(process.noNewPrivileges === true && !late ? input.seccomp : []),
   ];
