@@ -127,7 +127,14 @@ int do_clone(const struct op_clone *op) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0) return fail(STEP_CLONE_SOCKETPAIR, NULL);
   args.pidfd = (uintptr_t)&pidfd;
   if (between) args.flags &= CLONE_PIDFD | CLONE_INTO_CGROUP;
+  /*
+   * Without root the launcher may write init's id maps only while the files in /proc/PID are the user's, that is, init
+   * is dumpable. There is no container yet that it could share a namespace with; becomeRoot ends this.
+   */
+  bool unprivileged = !between && (args.flags & CLONE_NEWUSER) && geteuid() != 0;
+  if (unprivileged) prctl(PR_SET_DUMPABLE, 1);
   long pid = clone3(&args);
+  if (unprivileged && pid != 0) prctl(PR_SET_DUMPABLE, 0);
   if (pid == 0) {
     close(socks[0]);
     if (cgroup >= 0) close(cgroup);
