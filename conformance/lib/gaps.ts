@@ -375,6 +375,39 @@ const GAPS: readonly Gap[] = [
     ],
   },
   {
+    runtime: "runc",
+    fixedIn: "1.3.0",
+    why: "CPU affinity, namespaces of others, the mode of a tmpfs and sources made by earlier mounts are those of 1.2 to 1.5",
+    tests: [
+      "the program may run on all CPUs, *",
+      "namespaces that the user namespace does not own *",
+      "the mode that a tmpfs has taken *",
+      "a bind shows what earlier mounts have put *",
+    ],
+  },
+  {
+    runtime: "runc",
+    why: "the mount of a root without a mount namespace is left behind",
+    tests: ["a read-only root works in the host's mount namespace, *"],
+  },
+  {
+    runtime: "crun",
+    why: "done in another way, where the specification leaves it open",
+    tests: [
+      "a createContainer hook starts in *",
+      "a startContainer hook runs under the seccomp filter, *",
+      "of several values of a variable the last counts, *",
+      "the program may run on all CPUs, *",
+      "the scheduling policy of an exec's *",
+      "kill TERM ends a container that is created",
+      "kill INT ends a container that is created",
+      "kill HUP ends a container that is created",
+      "the mode that a tmpfs has taken *",
+      "a bind shows what earlier mounts have put *",
+      "a read-only root works in the host's mount namespace, *",
+    ],
+  },
+  {
     runtime: "crun",
     why: "mounts below an id-mapped one are not bound; a bind without options is made writable; binds of locked flags",
     tests: [
