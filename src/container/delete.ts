@@ -67,6 +67,11 @@ function killOps(record: StateRecord, status: Status, directory: string): Op[] {
     case "running":
     case "paused":
       // On v1 a frozen process takes no signal, SIGKILL neither.
-      return [kill(record), ...(record.cgroup === undefined ? [] : freezePlan(record.cgroup, "thawed"))].reverse();
+      return [...thawOps(record), kill(record)];
   }
+}
+
+/** Without a cgroup of its own nothing can be frozen. */
+function thawOps({ cgroup }: StateRecord): readonly Op[] {
+  return cgroup === undefined || Object.keys(cgroup.paths).length === 0 ? [] : freezePlan(cgroup, "thawed");
 }
