@@ -1,7 +1,7 @@
 /** Host names, sysctl, masked and read-only paths. */
 import { expect } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { area, check } from "./lib/harness.ts";
+import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { useUserNamespace } from "./lib/spec.ts";
 
 area();
@@ -68,6 +68,27 @@ for (const [name, namespace] of [
     });
     expect((await c.run()).code).not.toBe(0);
   });
+
+for (const [name, type, file] of [
+  ["kernel.msgmax", "ipc", "ipc"],
+  ["kernel.domainname", "uts", "uts"],
+  ["net.ipv4.ip_forward", "network", "net"],
+] as const)
+  checkTsrunc(
+    `sysctl ${name} in the host's ${type} namespace, joined by its path, is refused with its place`,
+    async (t) => {
+      const path = `/proc/sys/${name.replaceAll(".", "/")}`;
+      const before = readFileSync(path, "utf8");
+      const c = t.container((spec) => {
+        spec.linux.namespaces = spec.linux.namespaces.filter((namespace) => namespace.type !== type);
+        spec.linux.namespaces.push({ type, path: `/proc/self/ns/${file}` });
+        spec.linux.sysctl = { [name]: "1" };
+      });
+      const { code, stderr } = await c.run();
+      expect({ failed: code !== 0, after: readFileSync(path, "utf8") }).toEqual({ failed: true, after: before });
+      expect(stderr).toContain(`/linux/sysctl/${name}: `);
+    },
+  );
 
 for (const name of ["kernel.panic", "vm.swappiness", "kernel.core_pattern"])
   check(`sysctl ${name}, which belongs to no namespace, is refused and keeps its value`, async (t) => {

@@ -17,7 +17,7 @@ import { pointer, show } from "./pointer.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import type { Process, Resources, Spec } from "./types.ts";
 import type { Findings, ValidateOptions } from "./validate.ts";
-import { validateProcess, validateResources, validateSpec } from "./validate.ts";
+import { validateHost, validateProcess, validateResources, validateSpec } from "./validate.ts";
 
 export interface LoadedSpec {
   readonly spec: Spec;
@@ -35,14 +35,16 @@ export interface LoadedProcess {
 }
 
 /**
- * Reads and checks `config.json` of a bundle.
+ * Reads and checks `config.json` of a bundle, for this machine.
  *
  * @throws TsruncError "config" if it is missing, no JSON, or wrong; then `problems` has every place.
  */
 export function loadSpec(bundle: string, options: ValidateOptions = {}): LoadedSpec {
   const file = join(bundle, "config.json");
   const hint = "give the bundle's directory with `--bundle`, or make a config.json with `tsrunc spec`";
-  return parseSpec(readText(file, "config", hint), file, options);
+  const loaded = parseSpec(readText(file, "config", hint), file, options);
+  judge(file, validateHost(loaded.spec));
+  return loaded;
 }
 
 /** {@link loadSpec} of a text. `file` is for messages. */

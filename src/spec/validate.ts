@@ -1,6 +1,5 @@
 /** Rules of the specification and the kernel that a schema cannot say, as a list of small checks. */
 import { statSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
 import type { Problem } from "../errors.ts";
 import {
   checkAnnotations,
@@ -20,12 +19,11 @@ import {
 } from "./check-namespaces.ts";
 import { checkProcess } from "./check-process.ts";
 import { checkInitialResources, checkResources } from "./check-resources.ts";
-import { checkSysctls, sysctlParts } from "./check-sysctl.ts";
-import { errnoOf, errnoText } from "./files.ts";
+import { checkSysctls, sysctlNamespace, sysctlParts } from "./check-sysctl.ts";
 import { pointer, show } from "./pointer.ts";
 import type { Report } from "./report.ts";
 import { error } from "./report.ts";
-import type { Process, Resources, Spec } from "./types.ts";
+import type { NamespaceType, Process, Resources, Spec } from "./types.ts";
 
 export interface ValidateOptions {
   /** `process` is required to start a container, not to create one (config.md, "Process"). Default false. */
@@ -86,11 +84,10 @@ export function validateResources(resources: Resources): Findings {
   return report;
 }
 
-/** Checks what the spec asks of the host's files: the root filesystem, and whose network a sysctl would change. */
-export function validateHost(spec: Spec, bundle: string): Findings {
+/** Checks what only the host can tell: whose namespace a sysctl would change. */
+export function validateHost(spec: Spec): Findings {
   const report: Report = { problems: [], warnings: [] };
-  checkRootDirectory(spec, bundle, report);
-  checkJoinedNetwork(spec, report);
+  checkJoinedNamespaces(spec, report);
   return report;
 }
 
@@ -116,32 +113,22 @@ function checkResourcesOfSpec(spec: Spec, report: Report): void {
   checkInitialResources(resources, "/linux/resources", report);
 }
 
-function checkRootDirectory(spec: Spec, bundle: string, report: Report): void {
-  if (spec.root === undefined) return;
-  const path = isAbsolute(spec.root.path) ? spec.root.path : join(bundle, spec.root.path);
-  try {
-    if (!statSync(path).isDirectory()) error(report, "/root/path", `expected a directory at \`${path}\`, found a file`);
-  } catch (cause) {
-    error(report, "/root/path", `stat \`${path}\`: ${errnoOf(cause)} (${errnoText(cause)})`);
+/** A namespace to join may be the caller's own. A path that cannot be read is left to setns to report. */
+function checkJoinedNamespaces(spec: Spec, report: Report): void {
+  for (const name of Object.keys(spec.linux?.sysctl ?? {})) {
+    const type = sysctlNamespace(sysctlParts(name));
+    const path = type === undefined ? "" : (findNamespace(spec, type)?.path ?? "");
+    if (type === undefined || path === "" || !isOwnNamespace(type, path)) continue;
+    const problem = `\`${path}\` is the host's own \`${type}\` namespace: setting it would change the host`;
+    error(report, pointer("linux", "sysctl", name), problem);
   }
 }
 
-/** A network namespace to join may be the caller's own. A path that cannot be read is left to setns to report. */
-function checkJoinedNetwork(spec: Spec, report: Report): void {
-  const path = findNamespace(spec, "network")?.path ?? "";
-  const names = Object.keys(spec.linux?.sysctl ?? {}).filter((name) => sysctlParts(name)[0] === "net");
-  if (path === "" || names.length === 0) return;
+function isOwnNamespace(type: NamespaceType, path: string): boolean {
   try {
-    const [own, joined] = [statSync("/proc/self/ns/net"), statSync(path)];
-    if (own.dev !== joined.dev || own.ino !== joined.ino) return;
+    const [own, joined] = [statSync(`/proc/self/ns/${type === "network" ? "net" : type}`), statSync(path)];
+    return own.dev === joined.dev && own.ino === joined.ino;
   } catch {
-    return;
-  }
-  for (const name of names) {
-    error(
-      report,
-      pointer("linux", "sysctl", name),
-      `\`${path}\` is the host's network: setting it would change the host`,
-    );
+    return false;
   }
 }
