@@ -1,11 +1,11 @@
 /** SCMP_ACT_NOTIFY, with an agent that answers (test/seccomp/agent.c). */
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { buildStatic } from "../test/seccomp/build.ts";
 import type { Container } from "./lib/container.ts";
 import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
-import { until } from "./lib/runtime.ts";
+import { runtime, until } from "./lib/runtime.ts";
 import { useUserNamespace } from "./lib/spec.ts";
 
 area();
@@ -77,6 +77,7 @@ class Agent {
 }
 
 async function startAgent(t: Scope, container: Container, ...answers: string[]): Promise<Agent> {
+  rmSync(container.file("agent.sock"), { force: true }); // of one that has ended
   const refuse = answers[0] === "--refuse" ? ["--refuse"] : [];
   const agent = new Agent(t, container, [...refuse, container.file("agent.sock"), ...answers.slice(refuse.length)]);
   await agent.waitFor("ready");
@@ -246,6 +247,82 @@ check("an agent that dies instead of answering: the call gets ENOSYS and the con
     "OK",
   ]);
   await agent.ended();
+});
+
+/** Calls that tsrunc-init makes under the filter, up to the user's program. */
+const OF_INIT = ["prctl", "setresuid", "capset", "sendmsg", "recvmsg", "openat", "write", "close", "execve"];
+const SOON = { timeoutMs: 20_000 };
+
+for (const calls of [...OF_INIT.map((call) => [call]), ["capset", "sendmsg", "exit_group", "exit"]]) {
+  checkTsrunc(`an agent that dies on init's ${calls.join(" and ")}: create, run and exec end`, async (t) => {
+    const c = t.container();
+    notify(c, calls);
+    const deadly = calls.map((call) => `${call}=die`);
+    const first = await startAgent(t, c, ...deadly);
+    await c.tryCreate(SOON);
+    if (c.known) {
+      await runtime(["start", c.id], SOON);
+      await c.delete("--force");
+    }
+    await first.ended();
+    expect(await t.leftNow()).toEqual([]);
+    const second = await startAgent(t, c, ...deadly);
+    await c.run(SOON);
+    await second.stop(); // not all calls are made without a FIFO
+    expect(await t.leftNow()).toEqual([]);
+    const third = await startAgent(t, c);
+    await c.up();
+    await third.stop();
+    const last = await startAgent(t, c, ...deadly);
+    await runtime(["exec", c.id, "/bin/probe", "exit"], SOON);
+    await last.stop();
+    expect((await c.state()).status).toBe("running");
+    await c.down();
+    expect(await t.leftNow()).toEqual([]);
+  });
+}
+
+checkTsrunc("only the agent has the listener, and no process of the hand-over is left", async (t) => {
+  const c = t.container();
+  notify(c, MKDIR);
+  const agent = await startAgent(t, c, "mkdir=errno:28", "mkdirat=errno:28");
+  c.spec.process.args = ["/bin/probe", "ls=/proc", "exec=/nonexistent", "mkdir=/tmp/a"];
+  await c.create();
+  const fds = `/proc/${await c.pid()}/fd`;
+  const open = readdirSync(fds).map((fd) => readlinkSync(`${fds}/${fd}`));
+  expect(open.filter((target) => target.includes("seccomp"))).toEqual([]);
+  await c.start();
+  const result = await c.outputAsProbe();
+  const names = result.of("ls=/proc") as readonly string[];
+  expect(names.filter((name) => /^\d+$/.test(name))).toEqual(["1"]);
+  // The status of a child can be had: SIGCHLD is as exec leaves it.
+  expect([result.of("exec=/nonexistent"), result.of("mkdir=/tmp/a")]).toEqual(["ENOENT", "ENOSPC"]);
+  await c.waitForStatus("stopped");
+  await c.delete();
+  await agent.waitFor("gone");
+});
+
+checkTsrunc("NOTIFY works with a limit of one process", async (t) => {
+  const c = t.container((spec) => {
+    spec.linux.resources = { ...spec.linux.resources, pids: { limit: 1 } };
+  });
+  notify(c, MKDIR);
+  await startAgent(t, c, "mkdir=errno:28", "mkdirat=errno:28");
+  expect((await c.probe("mkdir=/tmp/made")).of("mkdir=/tmp/made")).toBe("ENOSPC");
+});
+
+checkTsrunc("startContainer hooks run under a filter with NOTIFY, and their status counts", async (t) => {
+  const c = t.container();
+  notify(c, MKDIR);
+  const agent = await startAgent(t, c, "mkdir=errno:28", "mkdirat=errno:28");
+  c.spec.hooks = { startContainer: [{ path: "/bin/probe", args: ["probe", "mkdir=/tmp/a"] }] };
+  await c.up();
+  expect(agent.calls()).toHaveLength(1);
+  await c.down();
+  c.spec.hooks = { startContainer: [{ path: "/bin/probe", args: ["probe", "exit", "3"] }] };
+  await c.create();
+  const { code, stderr } = await c.verb("start");
+  expect({ failed: code !== 0, said: stderr.includes("exit status 3") }).toEqual({ failed: true, said: true });
 });
 
 check("NOTIFY without listenerPath is refused", async (t) => {

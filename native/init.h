@@ -55,7 +55,10 @@ struct report {
   char detail[DETAIL_SIZE];
 };
 
-enum { MESSAGE_TOKEN = 1, MESSAGE_FAILURE = 2, MESSAGE_WARNING = 3, MESSAGE_FD = 4, MESSAGE_PID = 5 };
+enum {
+  MESSAGE_TOKEN = 1, MESSAGE_FAILURE, MESSAGE_WARNING, MESSAGE_FD, MESSAGE_PID,
+  MESSAGE_HELPER, MESSAGE_LISTENER, MESSAGE_NUMBER, /* ops_seccomp.c */
+};
 struct message {
   uint32_t type, token;
   struct report report;
@@ -74,6 +77,7 @@ struct context {
   int pidfd;
   unsigned joined;       /* init: slots of namespaces that it was born in */
   uint64_t start;        /* its start time */
+  uint64_t early;        /* a token that came before it was waited for */
   int exit_code;
   bool warned, foreground_pty;
   int pty;               /* launcher: master of a foreground terminal */
@@ -115,6 +119,8 @@ int send_fd(int sock, const void *data, size_t len, int fd);
 int send_message(int sock, const struct message *m, int fd);
 ssize_t receive_message(int sock, struct message *m, int *fd);
 int stop_child(void);
+int child_died(uint32_t step);
+_Noreturn void leave(int code);
 void close_directories(void);
 bool run_list(int list);
 _Noreturn void finish(int code);

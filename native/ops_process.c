@@ -49,7 +49,7 @@ static _Noreturn void run_init(int sock) {
     _exit(1);
   }
   if (!run_list(LIST_INIT)) tell_failure();
-  _exit(1);
+  leave(1);
 }
 
 static long clone3(struct clone3_args *args) { return syscall(SYS_clone3, args, sizeof *args); }
@@ -286,14 +286,14 @@ int do_release(const struct op_release *op) {
 int do_post(const struct op_post *op) {
   struct message m = { .type = MESSAGE_TOKEN, .token = (uint32_t)op->token };
   if (send_message(ctx.sync, &m, -1) == 0) return 0;
-  if (ctx.list == LIST_INIT) _exit(1);
+  if (ctx.list == LIST_INIT) leave(1);
   /* Init may have said why before it went. The steps of await are those of post. */
   _Static_assert(STEP_POST_DIED == (int)STEP_AWAIT_DIED, "a failed post is told as an await");
   struct op_await await = { .token = op->token };
   return do_await(&await);
 }
 
-static int child_died(uint32_t step) {
+int child_died(uint32_t step) {
   siginfo_t info = { 0 };
   if (ctx.pidfd >= 0 && waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED | WNOWAIT) == 0 && info.si_code != CLD_EXITED) {
     fail_errno(step, 0, "signal");
@@ -353,11 +353,15 @@ int do_adopt(const struct op_adopt *op) {
 }
 
 int do_await(const struct op_await *op) {
+  if (op->token && ctx.early == op->token) { /* it came while something else was waited for */
+    ctx.early = 0;
+    return 0;
+  }
   for (;;) {
     struct message m;
     int fd;
     ssize_t n = receive_message(ctx.sync, &m, &fd);
-    if (n <= 0 && ctx.list == LIST_INIT) _exit(1); /* the launcher is gone: so is the container */
+    if (n <= 0 && ctx.list == LIST_INIT) leave(1); /* the launcher is gone: so is the container */
     if (n <= 0 && op->token == 0) return died_as_init(ctx.pid) ? child_died(STEP_AWAIT_DIED) : 0; /* closed by exec */
     if (n <= 0) return n < 0 ? fail(STEP_AWAIT_RECEIVE, NULL) : child_died(STEP_AWAIT_DIED);
     if (m.type == MESSAGE_TOKEN && m.token == op->token) return 0;
@@ -391,42 +395,6 @@ int do_rlimit(const struct op_rlimit *op) {
   }
   long rc = syscall(SYS_prlimit64, 0, (int)op->resource, limit, NULL);
   return rc < 0 ? fail(STEP_RLIMIT_SETRLIMIT, NULL) : 0;
-}
-
-/* The number was told before the filter was there; the fd is taken from outside, so no call of init needs to pass it. */
-int do_seccomp_listener(const struct op_seccomp_listener *op) {
-  struct message m;
-  for (;;) {
-    int fd;
-    ssize_t n = receive_message(ctx.sync, &m, &fd);
-    if (n <= 0) return child_died(STEP_SECCOMP_LISTENER_DIED);
-    if (m.type == MESSAGE_FD && fd < 0) break;
-    if (m.type == MESSAGE_FD) ctx.pty = fd; /* the terminal comes on the same way */
-    else if (m.type == MESSAGE_WARNING) warn_or_report(REPORT_WARNING, &m.report);
-    else if (m.type == MESSAGE_FAILURE) {
-      ctx.failure = m.report;
-      return -1;
-    }
-  }
-  int listener;
-  bool told = false; /* something came after the number: the filter is there, or it never will be */
-  while ((listener = (int)syscall(SYS_pidfd_getfd, ctx.pidfd, (int)m.token, 0)) < 0) {
-    if (errno != EBADF && errno != ESRCH) return fail(STEP_SECCOMP_LISTENER_GETFD, NULL);
-    if (told) {
-      if (receive_message(ctx.sync, &m, NULL) <= 0 || m.type != MESSAGE_FAILURE) return child_died(STEP_SECCOMP_LISTENER_DIED);
-      ctx.failure = m.report;
-      return -1;
-    }
-    struct pollfd sync = { .fd = ctx.sync, .events = POLLIN };
-    told = poll(&sync, 1, 1) > 0;
-  }
-  size_t len;
-  char *text = expand(op->state, &len);
-  int sent = send_fd(slot_fd(op->slot), text, len, listener);
-  int error = errno;
-  close(listener);
-  set_slot(op->slot, -1);
-  return sent < 0 ? fail_errno(STEP_SECCOMP_LISTENER_SEND, error, NULL) : 0;
 }
 
 static int map_tree(const struct op_send_tree *op, int tree) {

@@ -1,7 +1,5 @@
-/* The last steps before the user's program: identity, limits, filters, exec. */
+/* The last steps before the user's program: identity, limits, exec. */
 #include <linux/capability.h>
-#include <linux/seccomp.h>
-#include <linux/filter.h>
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
@@ -197,24 +195,6 @@ int do_capabilities(const struct op_capabilities *op) {
       return fail(STEP_CAPABILITIES_AMBIENT, number);
     }
   return 0;
-}
-
-/*
- * The notify fd gets the lowest free number: it is told before the filter is there, since no call after it may
- * be relied on, and the launcher takes the fd from outside.
- */
-static void announce_listener(void) {
-  int probe = dup(ctx.sync);
-  if (probe >= 0) close(probe);
-  struct message m = { .type = MESSAGE_FD, .token = (uint32_t)probe };
-  send_message(ctx.sync, &m, -1);
-}
-
-int do_seccomp(const struct op_seccomp *op) {
-  struct sock_fprog program = { .len = (unsigned short)(op->filter.len / 8), .filter = (struct sock_filter *)(uintptr_t)str(op->filter) };
-  if (op->listener) announce_listener();
-  long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned)op->flags, &program);
-  return rc < 0 ? fail(STEP_SECCOMP_LOAD, NULL) : 0;
 }
 
 static bool can_execute(const char *path, int *error) {
