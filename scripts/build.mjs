@@ -5,8 +5,8 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import { buildEngine } from "./engine.mjs";
 import { compileExecutable } from "./executable.mjs";
-import { buildFront } from "./front.mjs";
 import {
   BuildError,
   filesIn,
@@ -24,7 +24,10 @@ const CLI = "src/cli/main.ts";
 const LIBRARY = "src/index.ts";
 const INIT = "dist/native/tsrunc-init";
 
-const STEPS = { generate, native, front, executable, node, library };
+const ENGINE = join(ROOT, "dist/native/engine");
+const HEAP = join(ROOT, "dist/native/engine.heap");
+
+const STEPS = { generate, native, engine, executable, node, library };
 
 function generate() {
   run("node", ["scripts/generate-validators.mjs"]);
@@ -46,18 +49,14 @@ function native() {
   console.log(`  ${INIT}: ${showSize(join(ROOT, INIT))} (${compiler})`);
 }
 
-function front() {
-  buildFront(join(ROOT, "dist/native/front.bin"));
+async function engine() {
+  await buildEngine({ out: ENGINE, heap: HEAP, init: join(ROOT, INIT) });
+  console.log(`  dist/native/engine: ${showSize(ENGINE)}, its heap: ${showSize(HEAP)}`);
 }
 
 function executable() {
   const out = join(ROOT, "dist/tsrunc");
-  compileExecutable({
-    entry: join(ROOT, CLI),
-    out,
-    front: join(ROOT, "dist/native/front.bin"),
-    init: join(ROOT, INIT),
-  });
+  compileExecutable({ entry: join(ROOT, CLI), out, engine: ENGINE, heap: HEAP });
   console.log(`  dist/tsrunc: ${showSize(out)}`);
 }
 
@@ -83,7 +82,7 @@ function library() {
 
 /** While a part of the project is not there, the rest can be built: an explicit `--only` insists. */
 function missing(step) {
-  const needs = { executable: CLI, node: CLI, library: LIBRARY, native: "native/main.c" }[step];
+  const needs = { executable: CLI, node: CLI, library: LIBRARY, native: "native/main.c", engine: CLI }[step];
   return needs !== undefined && !existsSync(join(ROOT, needs)) ? needs : undefined;
 }
 
@@ -98,16 +97,16 @@ function chosenSteps() {
   return chosen;
 }
 
-function build() {
+async function build() {
   for (const step of chosenSteps()) {
     const start = performance.now();
-    STEPS[step]();
+    await STEPS[step]();
     console.log(`${step}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
   }
 }
 
 try {
-  build();
+  await build();
 } catch (error) {
   if (!(error instanceof BuildError)) throw error;
   console.error(`build: ${error.message}`);

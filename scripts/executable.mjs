@@ -1,8 +1,8 @@
-/** Makes the standalone executable: Bun's compile, then our front in front of its entry point. */
+/** Makes the standalone executable: Bun's compile, then our own engine in front of it. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { injectFront } from "./inject-front.mjs";
+import { injectEngine } from "./inject-engine.mjs";
 import { BuildError, findBun, versionDefines } from "./tools.mjs";
 
 /**
@@ -28,17 +28,16 @@ function runBun(args) {
 }
 
 /**
- * Compiles `entry` to `out`. With `front` and `init` (paths of the flat front code and of tsrunc-init), both are put
- * into the executable.
+ * Compiles `entry` to `out`. With `engine` and `heap` (paths), both are put into the executable, which then starts there.
  */
-export function compileExecutable({ entry, out, front, init }) {
+export function compileExecutable({ entry, out, engine, heap }) {
   // Bun keeps the name it was given inside the file, so it is made under its final name, elsewhere.
   const folder = mkdtempSync(join(dirname(out), ".build-"));
   const made = join(folder, basename(out));
   try {
     const flags = ["--compile", "--minify", "--bytecode", LATE_JIT, ...CHUNKS, ...NO_AUTOLOAD, ...versionDefines()];
     runBun(["build", ...flags, "--external", "koffi", "--outfile", made, entry]);
-    if (front !== undefined) injectFront({ executable: made, front, init });
+    if (engine !== undefined) injectEngine({ executable: made, engine, heap });
     renameSync(made, out);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 /** What the build scripts share: running tools, finding the compilers, knowing what is out of date. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,21 @@ export function run(command, args, options = {}) {
   if (result.status === 0) return;
   const end = result.signal ? `was killed by ${result.signal}` : `ended with status ${result.status}`;
   throw new BuildError(`\`${command} ${args.slice(0, 3).join(" ")} …\` ${end}`);
+}
+
+/** Runs commands, [command, args] each, at the same time; throws {@link BuildError} when one fails. */
+export async function runAll(commands) {
+  await Promise.all(
+    commands.map(
+      ([command, args]) =>
+        new Promise((resolve, reject) => {
+          const fail = (end) => reject(new BuildError(`\`${command} ${args.slice(-3).join(" ")}\` ${end}`));
+          const child = spawn(command, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
+          child.on("error", (error) => fail(error.message));
+          child.on("exit", (status) => (status === 0 ? resolve() : fail(`ended with status ${status}`)));
+        }),
+    ),
+  );
 }
 
 function works(command, args) {

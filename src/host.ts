@@ -30,12 +30,12 @@ const DEFAULT_NAME = "tsrunc";
 
 /** Reads `process.argv0`; under Node (whose argv[0] is `node`) the name is `tsrunc`. */
 export function hostInfo(): HostInfo {
-  return parseArgv0(process.argv0, process.versions.bun !== undefined && isStandalone());
+  return parseArgv0(process.argv0, isStandalone());
 }
 
-/** In a standalone executable the script lives in a virtual directory; run as `bun src/cli/main.ts` it does not. */
-function isStandalone(): boolean {
-  return (process.argv[1] ?? "").startsWith("/$bunfs/");
+/** Whether this is the standalone executable: its script lives in a virtual directory. */
+export function isStandalone(): boolean {
+  return /^\/\$(quickjs|bunfs)\//.test(process.argv[1] ?? "");
 }
 
 /** The pure part of {@link hostInfo}. */

@@ -32,3 +32,8 @@ export async function loadVerb(name: VerbName): Promise<VerbMain> {
   if (load === undefined) throw new TsruncError("unsupported", `\`${name}\` is not supported by this version`);
   return load();
 }
+
+/** All verbs at once, for a host whose memory is made at build time. */
+export async function loadAll(): Promise<void> {
+  for (const load of Object.values(VERBS)) await load();
+}

@@ -1,5 +1,6 @@
 import * as path from "node:path";
 import process from "node:process";
+import { isStandalone } from "../host.ts";
 import type { LaunchOptions } from "../init/launch.ts";
 import type { Context } from "./context.ts";
 
@@ -19,7 +20,6 @@ export function launchOptions(context: Context, directory: string, failureStatus
 
 /** This program again, by its path: [path, argv…]. Under Node the script comes between. */
 function reporter(programName: string): string[] {
-  const script = process.argv[1] ?? "";
-  const standalone = process.versions.bun !== undefined && script.startsWith("/$bunfs/");
-  return standalone ? [process.execPath, programName, "__report"] : [process.execPath, "node", script, "__report"];
+  if (isStandalone()) return [process.execPath, programName, "__report"];
+  return [process.execPath, "node", process.argv[1] ?? "", "__report"];
 }

@@ -23,7 +23,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import * as process from "node:process";
+import process from "node:process";
 import type { Seccomp } from "../spec/types.ts";
 import { archInfo } from "./arches.ts";
 import { INSTRUCTION_SIZE } from "./bpf.ts";

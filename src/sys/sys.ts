@@ -11,6 +11,7 @@ import type { Arg, Backend, FunctionName } from "./backend.ts";
 import { bunBackend } from "./bun.ts";
 import { errnoName, errnoNumber } from "./errno.ts";
 import { koffiBackend } from "./koffi.ts";
+import { quickjsBackend } from "./quickjs/backend.ts";
 
 const F_GETFD = 1;
 const F_SETFD = 2;
@@ -64,8 +65,13 @@ function failure(name: CallName, object: string, errno: string, details: ErrorDe
 }
 
 function libc(name: FunctionName, ...args: readonly Arg[]): number {
-  backend ??= process.versions.bun === undefined ? koffiBackend() : bunBackend();
+  backend ??= newBackend();
   return backend.invoke(name, args);
+}
+
+function newBackend(): Backend {
+  if (process.versions.quickjs !== undefined) return quickjsBackend();
+  return process.versions.bun === undefined ? koffiBackend() : bunBackend();
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What the launcher asks of systemd: this program again, with a hidden verb, since only TypeScript speaks D-Bus. */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { isStandalone } from "../../host.ts";
 import { type Op, PID } from "../../program/ops.ts";
 import type { BusAddress } from "./manager.ts";
 import type { Property } from "./properties.ts";
@@ -54,7 +55,7 @@ export function systemdOp(action: Action, request: Request, warn = false): Op {
 /** Path and argv by which this program is started again. */
 function helper(): readonly [string, ...string[]] {
   const here = import.meta.url;
-  if ((process.argv[1] ?? "").startsWith("/$bunfs/")) return [process.execPath, "tsrunc"];
+  if (isStandalone()) return [process.execPath, "tsrunc"];
   const host = process.versions.bun === undefined ? "node" : "bun";
   return [process.execPath, host, fileURLToPath(new URL(commandLine(here), here))];
 }

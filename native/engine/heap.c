@@ -1,0 +1,166 @@
+/* Blocks of fixed sizes, in lists by size; large ones are mappings of their own. One thread, nothing is given back. */
+#include "heap.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define PAGE 4096ul
+#define CHUNK (512ul * 1024)
+/* Above this a block is a mapping of its own, but in the build's process. */
+#define LARGE (128ul * 1024)
+#define UNIT 16ul
+/* Up to here sizes are multiples of UNIT, above there are four between a power of two and the next. */
+#define FINE 512ul
+
+/* The size stands before the memory; it includes itself. */
+struct block {
+  size_t size;
+  struct block *next;
+};
+#define HEAD sizeof(size_t)
+
+static size_t round_up(size_t value, size_t to)
+{
+  return (value + to - 1) & ~(to - 1);
+}
+
+/* The class and its size for a block of at least `size` bytes. */
+static unsigned class_of(size_t size, size_t *whole)
+{
+  if (size <= FINE) {
+    *whole = round_up(size, UNIT);
+    return (unsigned)(*whole / UNIT) - 1;
+  }
+  unsigned shift = 63 - (unsigned)__builtin_clzl(size - 1);
+  size_t step = 1ul << (shift - 2);
+  *whole = round_up(size, step);
+  return (unsigned)(FINE / UNIT) + (shift - 9) * 4 + (unsigned)((*whole - (1ul << shift)) / step) - 1;
+}
+
+static void *map(size_t size, int flags)
+{
+  void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int grow(void)
+{
+  char *chunk = map(CHUNK, MAP_POPULATE);
+  if (chunk == NULL)
+    return -1;
+  HEAP->next = chunk + UNIT - HEAD;
+  HEAP->end = chunk + CHUNK;
+  return 0;
+}
+
+static int in_snapshot(const void *pointer)
+{
+  return (uintptr_t)pointer - HEAP_BASE < HEAP_LIMIT;
+}
+
+static struct block *allocate(size_t size)
+{
+  size_t whole;
+  if (size > LARGE && !in_snapshot(HEAP->next)) {
+    whole = round_up(size, PAGE);
+    struct block *large = map(whole, 0);
+    if (large != NULL)
+      large->size = whole;
+    return large;
+  }
+  struct block **list = &HEAP->lists[class_of(size, &whole)];
+  struct block *block = *list;
+  if (block != NULL) {
+    *list = block->next;
+    return block;
+  }
+  if (whole > (size_t)(HEAP->end - HEAP->next) && (whole > CHUNK || grow() < 0))
+    return NULL;
+  block = (struct block *)HEAP->next;
+  HEAP->next += whole;
+  block->size = whole;
+  return block;
+}
+
+static struct block *block_of(const void *memory)
+{
+  return (struct block *)((char *)memory - HEAD);
+}
+
+static size_t usable_size(const void *memory)
+{
+  return memory == NULL ? 0 : block_of(memory)->size - HEAD;
+}
+
+static void *heap_malloc(JSMallocState *state, size_t size)
+{
+  if (size > PTRDIFF_MAX / 2 || state->malloc_size + size > state->malloc_limit)
+    return NULL;
+  struct block *block = allocate(size < HEAD ? UNIT : size + HEAD);
+  if (block == NULL)
+    return NULL;
+  state->malloc_count++;
+  state->malloc_size += block->size;
+  return (char *)block + HEAD;
+}
+
+static void heap_free(JSMallocState *state, void *memory)
+{
+  if (memory == NULL)
+    return;
+  struct block *block = block_of(memory);
+  state->malloc_count--;
+  state->malloc_size -= block->size;
+  if (block->size > LARGE && !in_snapshot(block)) {
+    munmap(block, block->size);
+    return;
+  }
+  size_t whole;
+  struct block **list = &HEAP->lists[class_of(block->size, &whole)];
+  block->next = *list;
+  *list = block;
+}
+
+static void *heap_realloc(JSMallocState *state, void *memory, size_t size)
+{
+  if (memory == NULL)
+    return size == 0 ? NULL : heap_malloc(state, size);
+  if (size == 0) {
+    heap_free(state, memory);
+    return NULL;
+  }
+  size_t now = usable_size(memory);
+  if (size <= now && size * 2 >= now)
+    return memory;
+  void *other = heap_malloc(state, size);
+  if (other == NULL)
+    return NULL;
+  memcpy(other, memory, size < now ? size : now);
+  heap_free(state, memory);
+  return other;
+}
+
+const JSMallocFunctions heap_functions = {heap_malloc, heap_free, heap_realloc, usable_size};
+
+int heap_create(void)
+{
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void *at = mmap((void *)HEAP_BASE, HEAP_LIMIT, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (at == MAP_FAILED)
+    return -1;
+  if (at != (void *)HEAP_BASE) {
+    errno = EEXIST;
+    return -1;
+  }
+  memcpy(HEAP->magic, "TSRUNCJS", 8);
+  HEAP->next = (char *)HEAP_BASE + round_up(sizeof(struct heap), UNIT) + UNIT - HEAD;
+  HEAP->end = (char *)HEAP_BASE + HEAP_LIMIT;
+  return 0;
+}
+
+size_t heap_used(void)
+{
+  return round_up((size_t)(HEAP->next - (char *)HEAP_BASE), PAGE);
+}

@@ -1,0 +1,34 @@
+/*
+ * QuickJS's memory, at an address that is the same in every process: what the build's process has loaded and set up is
+ * written to a file as it is, and becomes a segment of the executable.
+ */
+#ifndef TSRUNC_ENGINE_HEAP_H
+#define TSRUNC_ENGINE_HEAP_H
+#include <quickjs.h>
+#include <stddef.h>
+
+/* Above Bun's own segments and below the engine's, which brk follows. */
+#define HEAP_BASE 0x20000000ul
+/* Of the heap as the build makes it; what a verb allocates beyond comes from elsewhere. */
+#define HEAP_LIMIT 0x04000000ul
+
+/* The first thing in the heap. */
+struct heap {
+  char magic[8];
+  /* Free blocks by class. */
+  struct block *lists[128];
+  char *next;
+  char *end;
+  JSRuntime *runtime;
+  JSContext *context;
+};
+
+#define HEAP ((struct heap *)HEAP_BASE)
+
+/* An empty heap, in the build's process. Returns -1 with errno. */
+int heap_create(void);
+/* What has to be written of it, in whole pages. */
+size_t heap_used(void);
+extern const JSMallocFunctions heap_functions;
+
+#endif

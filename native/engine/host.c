@@ -1,0 +1,375 @@
+#include "host.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_ARGS 6
+#define READ_SIZE 16384
+
+struct process this_process;
+
+static const struct {
+  const char *name;
+  long number;
+} syscalls[] = {
+#define CALL(name) {#name, SYS_##name}
+  CALL(openat),   CALL(close),     CALL(read),     CALL(pread64),  CALL(write),     CALL(statx),     CALL(statfs),
+  CALL(unlinkat), CALL(renameat2), CALL(mkdirat),  CALL(fchmod),   CALL(faccessat), CALL(readlinkat), CALL(getcwd),
+  CALL(chdir),    CALL(getpid),    CALL(geteuid),  CALL(getegid),  CALL(getuid),    CALL(kill),      CALL(uname),
+  CALL(nanosleep), CALL(fcntl),    CALL(flock),    CALL(prctl),    CALL(fchownat),  CALL(memfd_create), CALL(fchmodat),
+#undef CALL
+};
+
+/* A value as a word of a system call; what has been converted is released after the call. */
+struct argument {
+  long word;
+  const char *text;
+};
+
+static int bytes_of(JSContext *context, JSValueConst value, uint8_t **data, size_t *size)
+{
+  size_t offset, length, unit;
+  JSValue buffer = JS_GetTypedArrayBuffer(context, value, &offset, &length, &unit);
+  if (JS_IsException(buffer))
+    return -1;
+  *data = JS_GetArrayBuffer(context, size, buffer);
+  JS_FreeValue(context, buffer);
+  if (*data == NULL && *size != 0)
+    return -1;
+  *data += offset;
+  *size = length;
+  return 0;
+}
+
+static int to_argument(JSContext *context, JSValueConst value, struct argument *argument)
+{
+  argument->text = NULL;
+  if (JS_IsString(value)) {
+    argument->text = JS_ToCString(context, value);
+    argument->word = (long)argument->text;
+    return argument->text == NULL ? -1 : 0;
+  }
+  if (JS_IsObject(value)) {
+    uint8_t *data;
+    size_t size;
+    if (bytes_of(context, value, &data, &size) < 0)
+      return -1;
+    argument->word = (long)data;
+    return 0;
+  }
+  int64_t number;
+  if (JS_ToInt64(context, &number, value) < 0)
+    return -1;
+  argument->word = number;
+  return 0;
+}
+
+/* syscall(number, …): numbers, strings and typed arrays. The result, or -errno. */
+static JSValue host_syscall(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  int64_t number = 0;
+  struct argument arguments[MAX_ARGS] = {{0, NULL}};
+  int count = 0, failed = argc < 1 || argc > MAX_ARGS + 1 || JS_ToInt64(context, &number, argv[0]) < 0;
+  for (; !failed && count < argc - 1; count++)
+    failed = to_argument(context, argv[count + 1], &arguments[count]) < 0;
+  long result = -1;
+  if (!failed) {
+    result = syscall(number, arguments[0].word, arguments[1].word, arguments[2].word, arguments[3].word,
+                     arguments[4].word, arguments[5].word);
+    if (result == -1)
+      result = -errno;
+  }
+  for (int i = 0; i < count; i++)
+    if (arguments[i].text != NULL)
+      JS_FreeCString(context, arguments[i].text);
+  return failed ? JS_EXCEPTION : JS_NewInt64(context, result);
+}
+
+struct content {
+  uint8_t *data;
+  size_t length;
+  size_t capacity;
+};
+
+/* Returns 0 or -errno. The first read goes to `first`, which is enough for nearly every file. */
+static int read_all(JSContext *context, int fd, struct content *content)
+{
+  for (;;) {
+    ssize_t n = read(fd, content->data + content->length, content->capacity - content->length);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return -errno;
+    if (n == 0)
+      return 0;
+    content->length += (size_t)n;
+    if (content->length < content->capacity)
+      continue;
+    uint8_t *more = js_malloc(context, content->capacity * 2);
+    if (more == NULL)
+      return -ENOMEM;
+    memcpy(more, content->data, content->length);
+    if (content->capacity > READ_SIZE)
+      js_free(context, content->data);
+    content->data = more;
+    content->capacity *= 2;
+  }
+}
+
+static JSValue latin1(JSContext *context, const uint8_t *data, size_t length)
+{
+  size_t high = 0;
+  for (size_t i = 0; i < length; i++)
+    high += data[i] >> 7;
+  if (high == 0)
+    return JS_NewStringLen(context, (const char *)data, length);
+  uint8_t *text = js_malloc(context, length + high);
+  if (text == NULL)
+    return JS_EXCEPTION;
+  size_t at = 0;
+  for (size_t i = 0; i < length; i++) {
+    if (data[i] >= 0x80)
+      text[at++] = (uint8_t)(0xc0 | data[i] >> 6);
+    text[at++] = data[i] < 0x80 ? data[i] : (uint8_t)(0x80 | (data[i] & 0x3f));
+  }
+  JSValue value = JS_NewStringLen(context, (const char *)text, at);
+  js_free(context, text);
+  return value;
+}
+
+enum encoding { UTF8, LATIN1, BYTES };
+
+static JSValue decode(JSContext *context, const uint8_t *data, size_t length, int encoding)
+{
+  if (encoding == UTF8)
+    return JS_NewStringLen(context, (const char *)data, length);
+  if (encoding == LATIN1)
+    return latin1(context, data, length);
+  return JS_NewArrayBufferCopy(context, data, length);
+}
+
+/* readFile(path or descriptor, encoding): a string or an ArrayBuffer, or -errno. */
+static JSValue host_read_file(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  struct argument source;
+  int32_t encoding;
+  if (argc != 2 || JS_ToInt32(context, &encoding, argv[1]) < 0 || to_argument(context, argv[0], &source) < 0)
+    return JS_EXCEPTION;
+  int fd = (int)source.word;
+  if (source.text != NULL) {
+    fd = open(source.text, O_RDONLY | O_CLOEXEC);
+    int error = errno;
+    JS_FreeCString(context, source.text);
+    if (fd < 0)
+      return JS_NewInt32(context, -error);
+  }
+  uint8_t first[READ_SIZE];
+  struct content content = {first, 0, sizeof first};
+  int error = read_all(context, fd, &content);
+  if (source.text != NULL)
+    close(fd);
+  JSValue value = error < 0 ? JS_NewInt32(context, error) : decode(context, content.data, content.length, encoding);
+  if (content.data != first)
+    js_free(context, content.data);
+  return value;
+}
+
+/* decode(bytes, start, end, encoding) */
+static JSValue host_decode(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  uint8_t *data;
+  size_t size;
+  int64_t start, end;
+  int32_t encoding;
+  if (argc != 4 || bytes_of(context, argv[0], &data, &size) < 0 || JS_ToInt64(context, &start, argv[1]) < 0 ||
+      JS_ToInt64(context, &end, argv[2]) < 0 || JS_ToInt32(context, &encoding, argv[3]) < 0)
+    return JS_EXCEPTION;
+  if (start < 0 || end < start || (size_t)end > size)
+    return JS_ThrowRangeError(context, "bytes %lld to %lld of %zu", (long long)start, (long long)end, size);
+  return decode(context, data + start, (size_t)(end - start), encoding);
+}
+
+/* byteLength(text): in UTF-8 */
+static JSValue host_byte_length(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  size_t length;
+  const char *text = argc == 1 ? JS_ToCStringLen(context, &length, argv[0]) : NULL;
+  if (text == NULL)
+    return JS_EXCEPTION;
+  JS_FreeCString(context, text);
+  return JS_NewInt64(context, (int64_t)length);
+}
+
+/* encode(text, bytes, at): writes UTF-8, whole; returns its length, -1 where it does not fit */
+static JSValue host_encode(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  uint8_t *data;
+  size_t size, length;
+  int64_t at;
+  if (argc != 3 || bytes_of(context, argv[1], &data, &size) < 0 || JS_ToInt64(context, &at, argv[2]) < 0)
+    return JS_EXCEPTION;
+  const char *text = JS_ToCStringLen(context, &length, argv[0]);
+  if (text == NULL)
+    return JS_EXCEPTION;
+  int fits = at >= 0 && (size_t)at <= size && length <= size - (size_t)at;
+  if (fits)
+    memcpy(data + at, text, length);
+  JS_FreeCString(context, text);
+  return JS_NewInt64(context, fits ? (int64_t)length : -1);
+}
+
+/* list(path): [name, d_type, name, d_type, …], or -errno */
+static JSValue host_list(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  const char *path = argc == 1 ? JS_ToCString(context, argv[0]) : NULL;
+  if (path == NULL)
+    return JS_EXCEPTION;
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int error = errno;
+  JS_FreeCString(context, path);
+  if (fd < 0)
+    return JS_NewInt32(context, -error);
+  JSValue list = JS_NewArray(context);
+  uint32_t count = 0;
+  char buffer[READ_SIZE];
+  long n;
+  while ((n = syscall(SYS_getdents64, fd, buffer, sizeof buffer)) > 0) {
+    for (long at = 0; at < n;) {
+      struct dirent *entry = (struct dirent *)(buffer + at);
+      at += entry->d_reclen;
+      if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        continue;
+      JS_SetPropertyUint32(context, list, count++, JS_NewString(context, entry->d_name));
+      JS_SetPropertyUint32(context, list, count++, JS_NewInt32(context, entry->d_type));
+    }
+  }
+  error = errno;
+  close(fd);
+  if (n == 0)
+    return list;
+  JS_FreeValue(context, list);
+  return JS_NewInt32(context, -error);
+}
+
+static char **to_strings(JSContext *context, JSValueConst list)
+{
+  JSValue length = JS_GetPropertyStr(context, list, "length");
+  uint32_t count;
+  if (JS_ToUint32(context, &count, length) < 0)
+    return NULL;
+  char **strings = js_mallocz(context, ((size_t)count + 1) * sizeof *strings);
+  for (uint32_t i = 0; strings != NULL && i < count; i++) {
+    JSValue value = JS_GetPropertyUint32(context, list, i);
+    strings[i] = (char *)JS_ToCString(context, value);
+    JS_FreeValue(context, value);
+    if (strings[i] == NULL)
+      return NULL;
+  }
+  return strings;
+}
+
+/* execve(path, args, env): -errno, if it returns. Nothing is released then, since the process is about to end. */
+static JSValue host_execve(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  const char *path = argc == 3 ? JS_ToCString(context, argv[0]) : NULL;
+  char **args = path == NULL ? NULL : to_strings(context, argv[1]);
+  char **env = args == NULL ? NULL : to_strings(context, argv[2]);
+  if (env == NULL)
+    return JS_EXCEPTION;
+  execve(path, args, env);
+  return JS_NewInt32(context, -errno);
+}
+
+static JSValue strings_of(JSContext *context, char **strings)
+{
+  JSValue list = JS_NewArray(context);
+  for (uint32_t i = 0; strings[i] != NULL; i++)
+    JS_SetPropertyUint32(context, list, i, JS_NewString(context, strings[i]));
+  return list;
+}
+
+static JSValue host_argv(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this, (void)argc, (void)argv;
+  return strings_of(context, this_process.argv);
+}
+
+static JSValue host_environ(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this, (void)argc, (void)argv;
+  return strings_of(context, this_process.env);
+}
+
+/* clock(id): nanoseconds */
+static JSValue host_clock(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  int32_t id;
+  struct timespec time = {0, 0};
+  if (argc != 1 || JS_ToInt32(context, &id, argv[0]) < 0)
+    return JS_EXCEPTION;
+  clock_gettime(id, &time);
+  return JS_NewFloat64(context, (double)time.tv_sec * 1e9 + (double)time.tv_nsec);
+}
+
+static JSValue host_error_text(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  int32_t error;
+  if (argc != 1 || JS_ToInt32(context, &error, argv[0]) < 0)
+    return JS_EXCEPTION;
+  return JS_NewString(context, strerror(error));
+}
+
+static JSValue host_exit(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  int32_t status = 1;
+  if (argc == 1)
+    JS_ToInt32(context, &status, argv[0]);
+  _exit(status);
+}
+
+static JSValue host_start_bun(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)context, (void)this, (void)argc, (void)argv;
+  start_bun();
+}
+
+static const JSCFunctionListEntry functions[] = {
+  JS_CFUNC_DEF("syscall", 7, host_syscall),     JS_CFUNC_DEF("readFile", 2, host_read_file),
+  JS_CFUNC_DEF("decode", 4, host_decode),       JS_CFUNC_DEF("byteLength", 1, host_byte_length),
+  JS_CFUNC_DEF("encode", 3, host_encode),       JS_CFUNC_DEF("list", 1, host_list),
+  JS_CFUNC_DEF("execve", 3, host_execve),       JS_CFUNC_DEF("argv", 0, host_argv),
+  JS_CFUNC_DEF("environ", 0, host_environ),     JS_CFUNC_DEF("clock", 1, host_clock),
+  JS_CFUNC_DEF("errorText", 1, host_error_text), JS_CFUNC_DEF("exit", 1, host_exit),
+  JS_CFUNC_DEF("startBun", 0, host_start_bun),
+};
+
+int host_define(JSContext *context)
+{
+  JSValue global = JS_GetGlobalObject(context);
+  JSValue host = JS_NewObject(context);
+  JSValue numbers = JS_NewObject(context);
+  for (size_t i = 0; i < sizeof syscalls / sizeof *syscalls; i++)
+    JS_SetPropertyStr(context, numbers, syscalls[i].name, JS_NewInt64(context, syscalls[i].number));
+  JS_SetPropertyFunctionList(context, host, functions, (int)(sizeof functions / sizeof *functions));
+  JS_SetPropertyStr(context, host, "calls", numbers);
+  int result = JS_SetPropertyStr(context, global, "host", host);
+  JS_FreeValue(context, global);
+  return result;
+}

@@ -1,0 +1,18 @@
+/* What TypeScript can ask of the machine: the functions of the global object `host` (src/sys/quickjs/host.ts). */
+#ifndef TSRUNC_ENGINE_HOST_H
+#define TSRUNC_ENGINE_HOST_H
+#include <quickjs.h>
+
+/* argv and environment of this process, for the functions that give them. */
+struct process {
+  int argc;
+  char **argv;
+  char **env;
+};
+
+extern struct process this_process;
+/* Starts Bun in this process, with all that it needs to begin anew. */
+_Noreturn void start_bun(void);
+int host_define(JSContext *context);
+
+#endif

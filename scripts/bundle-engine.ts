@@ -1,0 +1,55 @@
+/** Bundles the command line for the executable's own engine: `bun scripts/bundle-engine.ts OUT`. */
+import { join } from "node:path";
+// @ts-expect-error: a script without types
+import * as tools from "./tools.mjs";
+
+const { ROOT, versionDefines } = tools as { readonly ROOT: string; readonly versionDefines: () => readonly string[] };
+
+const FOLDER = join(ROOT, "src/sys/quickjs");
+
+/** Which of our modules stands for one of Node's. `node:path` is pure: Bun has its own. */
+const BUILT_IN: Readonly<Record<string, string>> = {
+  "node:fs": "fs.ts",
+  "node:process": "process.ts",
+  "node:os": "os.ts",
+  "node:module": "module.ts",
+  "node:url": "module.ts",
+};
+
+/** What needs yargs, timers, child processes or FFI is left to Bun. */
+const LEFT_TO_BUN = /\/cli\/(help|systemd|verbs\/(ps|events|completion))\.ts$/;
+/** The FFI of other hosts. */
+const OTHER_HOSTS = /\/sys\/(koffi|bun)\.ts$/;
+
+const [out] = process.argv.slice(2);
+const defines = versionDefines()
+  .filter((word) => word !== "--define")
+  .map((define) => define.split(/=(.*)/s).slice(0, 2));
+
+const result = await Bun.build({
+  entrypoints: [join(FOLDER, "main.ts")],
+  target: "browser",
+  format: "esm",
+  minify: { syntax: true, whitespace: true, identifiers: false },
+  define: { ...Object.fromEntries(defines), QUICKJS_ARCH: JSON.stringify(process.arch) },
+  plugins: [
+    {
+      name: "quickjs",
+      setup(build) {
+        build.onResolve({ filter: /^node:/ }, ({ path }) => {
+          const own = BUILT_IN[path];
+          return own === undefined ? undefined : { path: join(FOLDER, own) };
+        });
+        build.onLoad({ filter: OTHER_HOSTS }, () => ({
+          contents: "export const koffiBackend = undefined, bunBackend = undefined;",
+        }));
+        build.onLoad({ filter: LEFT_TO_BUN }, () => ({
+          contents: `export * from ${JSON.stringify(join(FOLDER, "bun.ts"))};`,
+        }));
+      },
+    },
+  ],
+});
+for (const log of result.logs) console.error(String(log));
+if (!result.success || out === undefined) process.exit(1);
+await Bun.write(out, result.outputs[0] as Blob);

@@ -1,0 +1,28 @@
+import { errnoName } from "../errno.ts";
+import { host, systemError, type Word } from "./host.ts";
+
+/** From here on relative paths count; openat(2). */
+export const AT_FDCWD = -100;
+
+/** A system call by name: the result, or -errno. */
+export function attempt(name: string, ...words: readonly Word[]): number {
+  return host.syscall(host.calls[name] ?? -1, ...words);
+}
+
+/** The same, but failing with an error as Node's. `object` is the path for the message. */
+export function call(name: string, object: string | undefined, ...words: readonly Word[]): number {
+  const result = attempt(name, ...words);
+  if (result < 0) throw failure(-result, name, object);
+  return result;
+}
+
+export function failure(errno: number, name: string, object?: string): Error {
+  return systemError(errno, errnoName(errno), name, object);
+}
+
+/** @throws what Node throws for a path that no file can have */
+export function checked(path: unknown): string {
+  if (typeof path === "string" && !path.includes("\0")) return path;
+  const message = "the argument 'path' must be a string without null bytes";
+  throw Object.assign(new TypeError(message), { code: "ERR_INVALID_ARG_VALUE" });
+}

@@ -1,0 +1,29 @@
+/** What Node and Bun have as globals and QuickJS has not. Imported before everything else. */
+
+import { bufferFrom, OwnBuffer } from "./buffer.ts";
+import { attempt } from "./call.ts";
+import { host } from "./host.ts";
+import process from "./process.ts";
+
+const CLOCK_REALTIME = 0;
+
+class OwnTextEncoder {
+  encode(text: string): Uint8Array {
+    return bufferFrom(text);
+  }
+}
+
+/** `Atomics.wait` on a word that nobody changes: how synchronous code sleeps in JavaScript. */
+function wait(_words: unknown, _at: number, _value: number, milliseconds: number): "timed-out" {
+  const time = new BigInt64Array([BigInt(Math.floor(milliseconds / 1000)), BigInt((milliseconds % 1000) * 1e6)]);
+  attempt("nanosleep", new Uint8Array(time.buffer), 0);
+  return "timed-out";
+}
+
+Object.assign(globalThis, {
+  Buffer: Object.assign(OwnBuffer, { from: bufferFrom }),
+  TextEncoder: OwnTextEncoder,
+  process,
+  Atomics: { wait },
+  performance: { timeOrigin: 0, now: () => host.clock(CLOCK_REALTIME) / 1e6 },
+});

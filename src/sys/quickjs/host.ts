@@ -1,0 +1,43 @@
+/** What the C part of the standalone executable (native/engine) offers to TypeScript: the global object `host`. */
+
+export type Word = number | string | Uint8Array;
+
+/** How bytes become text; `bytes` leaves them. */
+export const UTF8 = 0;
+export const LATIN1 = 1;
+export const BYTES = 2;
+
+export interface Host {
+  /** The numbers of system calls on this architecture. */
+  readonly calls: Readonly<Record<string, number>>;
+  /** A system call; text is handed over in UTF-8 and NUL-terminated. The result, or -errno. */
+  syscall(number: number, ...words: readonly Word[]): number;
+  /** A whole file, by path or descriptor; -errno on failure. */
+  readFile(source: string | number, encoding: number): string | ArrayBuffer | number;
+  decode(bytes: Uint8Array, start: number, end: number, encoding: number): string;
+  byteLength(text: string): number;
+  /** Writes UTF-8; the number of bytes, or -1 where there is no room for all. */
+  encode(text: string, bytes: Uint8Array, at: number): number;
+  /** Name and d_type in turn, of all entries of a directory but `.` and `..`; -errno on failure. */
+  list(path: string): readonly (string | number)[] | number;
+  /** Returns only on failure: -errno. */
+  execve(path: string, args: readonly string[], env: readonly string[]): number;
+  argv(): string[];
+  environ(): string[];
+  /** Nanoseconds of a clock of clock_gettime(2). */
+  clock(id: number): number;
+  /** strerror(3) */
+  errorText(errno: number): string;
+  exit(status: number): never;
+  /** Begins anew in Bun, in this process and with its command line: for what this engine cannot do. */
+  startBun(): never;
+}
+
+export const host = (globalThis as unknown as { readonly host: Host }).host;
+
+/** An error as Node's file system functions throw it. */
+export function systemError(errno: number, code: string, call: string, path?: string): Error {
+  const text = host.errorText(errno).toLowerCase();
+  const object = path === undefined ? "" : ` '${path}'`;
+  return Object.assign(new Error(`${code}: ${text}, ${call}${object}`), { errno: -errno, code, syscall: call, path });
+}

@@ -1,0 +1,75 @@
+/** The part of `node:process` that tsrunc uses. Nothing is read before it is asked for: this is part of a snapshot. */
+import { attempt, call } from "./call.ts";
+import { readLink } from "./fs.ts";
+import { host } from "./host.ts";
+
+/** Set by the build: Node's name of the architecture. */
+declare const QUICKJS_ARCH: string;
+
+/** Stands for the script that other hosts have as argv[1]. */
+const SCRIPT = "/$quickjs/tsrunc";
+const CLOCK_MONOTONIC = 1;
+const PATH_MAX = 4096;
+
+let words: readonly string[] | undefined;
+let variables: Record<string, string> | undefined;
+
+function argv(): readonly string[] {
+  words ??= host.argv();
+  return words;
+}
+
+function environment(): Record<string, string> {
+  if (variables === undefined) {
+    variables = {};
+    for (const variable of host.environ()) {
+      const cut = variable.indexOf("=");
+      // The first counts, as with getenv(3).
+      if (cut > 0) variables[variable.slice(0, cut)] ??= variable.slice(cut + 1);
+    }
+  }
+  return variables;
+}
+
+const own = {
+  arch: QUICKJS_ARCH,
+  platform: "linux",
+  versions: { quickjs: "2025-04-26" } as Readonly<Record<string, string>>,
+  get argv0(): string {
+    return argv()[0] ?? "";
+  },
+  get argv(): string[] {
+    return [own.execPath, SCRIPT, ...argv().slice(1)];
+  },
+  get env(): Record<string, string> {
+    return environment();
+  },
+  get pid(): number {
+    return attempt("getpid");
+  },
+  get execPath(): string {
+    return readLink("/proc/self/exe") ?? "";
+  },
+  cwd(): string {
+    const bytes = new Uint8Array(PATH_MAX);
+    const length = call("getcwd", undefined, bytes, bytes.length);
+    return host.decode(bytes, 0, length - 1, 0);
+  },
+  chdir(path: string): void {
+    call("chdir", path, path);
+  },
+  kill(pid: number, signal: number): void {
+    call("kill", undefined, pid, signal);
+  },
+  getuid: () => attempt("getuid"),
+  geteuid: () => attempt("geteuid"),
+  getegid: () => attempt("getegid"),
+  hrtime: { bigint: () => BigInt(host.clock(CLOCK_MONOTONIC)) },
+  reallyExit: (status: number) => host.exit(status),
+};
+
+const { arch, platform, versions, getuid, geteuid, getegid } = own;
+
+export { arch, getegid, geteuid, getuid, platform, versions };
+// biome-ignore lint/style/noDefaultExport: `node:process` has one
+export default own;

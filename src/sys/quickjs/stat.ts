@@ -1,0 +1,64 @@
+import { AT_FDCWD, attempt, checked, failure } from "./call.ts";
+
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_BASIC_STATS = 0x7ff;
+const SIZE = 256;
+const S_IFMT = 0o170000;
+
+/** The part of Node's `Stats` that is used, read from `struct statx`, which has one layout everywhere. */
+export class Stats {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly ino: number;
+  readonly size: number;
+  readonly dev: number;
+
+  constructor(view: DataView) {
+    this.uid = view.getUint32(20, true);
+    this.gid = view.getUint32(24, true);
+    this.mode = view.getUint16(28, true);
+    this.ino = Number(view.getBigUint64(32, true));
+    this.size = Number(view.getBigUint64(40, true));
+    this.dev = view.getUint32(136, true) * 2 ** 20 + view.getUint32(140, true);
+  }
+
+  isDirectory(): boolean {
+    return (this.mode & S_IFMT) === 0o040000;
+  }
+
+  isFile(): boolean {
+    return (this.mode & S_IFMT) === 0o100000;
+  }
+
+  isSymbolicLink(): boolean {
+    return (this.mode & S_IFMT) === 0o120000;
+  }
+}
+
+function statx(name: string, fd: number, path: string, flags: number): Stats | Error {
+  const bytes = new Uint8Array(SIZE);
+  const result = attempt("statx", fd, path, flags, STATX_BASIC_STATS, bytes);
+  return result < 0 ? failure(-result, name, path) : new Stats(new DataView(bytes.buffer));
+}
+
+function orThrow(result: Stats | Error): Stats {
+  if (result instanceof Error) throw result;
+  return result;
+}
+
+export function statSync(path: string, options?: { readonly throwIfNoEntry?: boolean }): Stats | undefined {
+  const result = statx("stat", AT_FDCWD, checked(path), 0);
+  const code = (result as { readonly code?: string }).code;
+  if (options?.throwIfNoEntry === false && (code === "ENOENT" || code === "ENOTDIR")) return undefined;
+  return orThrow(result);
+}
+
+export function lstatSync(path: string): Stats {
+  return orThrow(statx("lstat", AT_FDCWD, checked(path), AT_SYMLINK_NOFOLLOW));
+}
+
+export function fstatSync(fd: number): Stats {
+  return orThrow(statx("fstat", fd, "", AT_EMPTY_PATH));
+}
