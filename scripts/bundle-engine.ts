@@ -7,11 +7,12 @@ const { ROOT, versionDefines } = tools as { readonly ROOT: string; readonly vers
 
 const FOLDER = join(ROOT, "src/sys/quickjs");
 
-/** Which of our modules stands for one of Node's. `node:path` is pure: Bun has its own. */
+/** Which of our modules stands for one of Node's. */
 const BUILT_IN: Readonly<Record<string, string>> = {
   "node:fs": "fs.ts",
   "node:process": "process.ts",
   "node:os": "os.ts",
+  "node:path": "path.ts",
   "node:module": "module.ts",
   "node:url": "module.ts",
 };
@@ -27,7 +28,7 @@ const defines = versionDefines()
   .map((define) => define.split(/=(.*)/s).slice(0, 2));
 
 const result = await Bun.build({
-  entrypoints: [join(FOLDER, "main.ts")],
+  entrypoints: [join(ROOT, "src/cli/quickjs.ts")],
   target: "browser",
   format: "esm",
   minify: { syntax: true, whitespace: true, identifiers: false },

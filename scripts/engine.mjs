@@ -1,6 +1,7 @@
 /** Makes the executable's own engine (native/engine) and its heap: the command line, loaded. */
 import { execFileSync } from "node:child_process";
-import { renameSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildQuickjs } from "./quickjs.mjs";
 import { BuildError, filesIn, findBun, findStaticCompiler, isStale, kernelHeaderFlags, ROOT, run } from "./tools.mjs";
@@ -31,14 +32,40 @@ async function compile(out, init) {
   renameSync(`${out}.new`, out);
 }
 
+/** A config.json with what engines write and `tsrunc spec` does not: limits, and a terminal is no use here. */
+function writeConfig(file) {
+  const spec = JSON.parse(readFileSync(file, "utf8"));
+  spec.process.terminal = false;
+  spec.linux.resources = {
+    ...spec.linux.resources,
+    memory: { limit: 1 << 26 },
+    cpu: { shares: 512 },
+    pids: { limit: 9 },
+  };
+  spec.linux.seccomp = { defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW" }] };
+  writeFileSync(file, JSON.stringify(spec));
+}
+
 /**
  * Builds the engine to `out` and its heap to `heap`; `init` is the path of tsrunc-init. `script` defines the global
  * function `start`; absent: the command line.
  */
 export async function buildEngine({ out, heap, init, script }) {
   await compile(out, init);
-  const bundle = `${heap}.js`;
-  if (script === undefined) run(findBun(), ["scripts/bundle-engine.ts", bundle]);
-  execFileSync(out, ["--snapshot", script ?? bundle, `${heap}.new`], { stdio: ["ignore", "inherit", "inherit"] });
+  const made = `${heap}.new`;
+  const stdio = ["ignore", "inherit", "inherit"];
+  if (script !== undefined) execFileSync(out, ["--snapshot", script, made], { stdio });
+  else {
+    run(findBun(), ["scripts/bundle-engine.ts", `${heap}.js`]);
+    const bundle = mkdtempSync(join(tmpdir(), "tsrunc-build-"));
+    try {
+      mkdirSync(join(bundle, "rootfs"));
+      run(findBun(), ["src/cli/main.ts", "spec", "--bundle", bundle]);
+      writeConfig(join(bundle, "config.json"));
+      execFileSync(out, ["--snapshot", `${heap}.js`, made, bundle], { stdio });
+    } finally {
+      rmSync(bundle, { recursive: true, force: true });
+    }
+  }
   renameSync(`${heap}.new`, heap);
 }

@@ -2,7 +2,7 @@
  * The standalone executable's own engine: QuickJS with the command line already loaded, see heap.h. It does the verbs that
  * count; what it cannot do is begun anew in Bun, in the same process (bun.c).
  *
- *     engine --snapshot SCRIPT OUT      loads the script and writes the heap; used by the build
+ *     engine --snapshot SCRIPT OUT …      loads the script and writes the heap; used by the build
  */
 #include "engine.h"
 #include "front.h"
@@ -127,7 +127,8 @@ static int start(void)
 
 int main(int argc, char **argv, char **env)
 {
-  if (bun.entry == 0 && argc == 4 && strcmp(argv[1], "--snapshot") == 0)
+  this_process = (struct process){argc, argv, env};
+  if (bun.entry == 0 && argc >= 4 && strcmp(argv[1], "--snapshot") == 0)
     return snapshot(argv[2], argv[3]);
   static char *none[] = {"tsrunc", NULL};
   if (argc == 0)

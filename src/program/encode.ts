@@ -9,108 +9,120 @@ import { errnoNumber } from "../sys/errno.ts";
 import { LISTS, OPS, type Op, type OpName } from "./ops.ts";
 import type { Envelope, Program } from "./program.ts";
 
+const little = os.endianness() === "LE";
 const MAGIC = 0x50525354;
 const HEADER = 80;
-const little = os.endianness() === "LE";
+const TWO_32 = 2 ** 32;
+/** UTF-8 needs at most three bytes for what is one unit of a JavaScript string. */
+const MAX_BYTES = 3;
+/** From here on counting the bytes is better than room for three times as many. */
+const LONG = 1024;
+
+type OperandWriter = (w: Writer, at: number, value: unknown) => void;
 
 interface Layout {
   readonly opcode: number;
   readonly names: readonly string[];
-  readonly kinds: readonly string[];
+  readonly writers: readonly OperandWriter[];
   readonly size: number;
 }
 
-const layouts = new Map<string, Layout>();
+function makeLayouts(): Map<string, Layout> {
+  const layouts = new Map<string, Layout>();
+  let opcode = 1;
+  for (const name in OPS) {
+    const { args } = OPS[name as OpName];
+    const names = Object.keys(args);
+    const writers = Object.values(args).map((kind) => WRITERS[kind] ?? writeNumber);
+    layouts.set(name, { opcode: opcode++, names, writers, size: 8 + 8 * names.length });
+  }
+  return layouts;
+}
+
+let layouts: Map<string, Layout> | undefined;
 
 function layoutOf(name: OpName): Layout {
-  let layout = layouts.get(name);
-  if (layout === undefined) {
-    if (layouts.size === 0) opcodes();
-    const { args } = OPS[name];
-    const names = Object.keys(args);
-    layout = { opcode: opcodeOf.get(name) ?? 0, names, kinds: Object.values(args), size: 8 + 8 * names.length };
-    layouts.set(name, layout);
-  }
-  return layout;
+  layouts ??= makeLayouts();
+  return layouts.get(name) as Layout;
 }
 
-const opcodeOf = new Map<string, number>();
-
-function opcodes(): void {
-  let next = 1;
-  for (const name in OPS) opcodeOf.set(name, next++);
-}
-
-/** Grows as it is written to; strings that occur more than once are stored once. */
+/**
+ * Grows as it is written to; strings that occur more than once are stored once. Numbers are written by words: a DataView
+ * costs a call for each.
+ */
 class Writer {
   bytes: Buffer;
-  view: DataView;
+  words: Uint32Array;
   end: number;
+  /** Offset and length, as one number, of each text. */
   readonly strings = new Map<string, number>();
 
   constructor(start: number, capacity: number) {
-    this.bytes = Buffer.alloc(capacity);
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, capacity);
+    this.bytes = Buffer.from(new ArrayBuffer(capacity));
+    this.words = new Uint32Array(this.bytes.buffer);
     this.end = start;
   }
 
   reserve(size: number): number {
     const at = this.end;
     if (at + size > this.bytes.length) {
-      const grown = Buffer.alloc(Math.max(this.bytes.length * 2, at + size));
-      this.bytes.copy(grown, 0, 0, at);
+      const whole = (Math.max(this.bytes.length * 2, at + size) + 3) & ~3;
+      const grown = Buffer.from(new ArrayBuffer(whole));
+      grown.set(this.bytes);
       this.bytes = grown;
-      this.view = new DataView(grown.buffer, grown.byteOffset, grown.length);
+      this.words = new Uint32Array(grown.buffer);
     }
     this.end = at + size;
     return at;
   }
 
-  u32(at: number, value: number): void {
-    this.view.setUint32(at, value >>> 0, little);
+  pair(at: number, low: number, high: number): void {
+    this.words[at >> 2] = low;
+    this.words[(at >> 2) + 1] = high;
   }
 
   u64(at: number, value: number | bigint): void {
-    if (typeof value === "number" && value >= 0 && value <= 0xffffffff) {
-      this.view.setUint32(little ? at : at + 4, value, little);
-      this.view.setUint32(little ? at + 4 : at, 0, little);
-      return;
+    let low: number;
+    let high = 0;
+    if (typeof value === "number" && value >= 0 && value < TWO_32) low = value;
+    else if (value === -1) low = high = 0xffffffff;
+    else {
+      const bits = BigInt.asUintN(64, BigInt(value));
+      low = Number(bits & 0xffffffffn);
+      high = Number(bits >> 32n);
     }
-    this.view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), little);
+    if (little) this.pair(at, low, high);
+    else this.pair(at, high, low);
   }
 
   /** Writes (offset, length) of the text at `at`. */
   text(at: number, value: string): void {
-    let length = this.strings.get(value);
-    let offset: number;
-    if (length !== undefined) {
-      offset = length;
-      length = Buffer.byteLength(value);
-    } else {
-      length = Buffer.byteLength(value);
-      offset = this.reserve(length + 1);
-      this.bytes.write(value, offset);
-      this.strings.set(value, offset);
+    let place = this.strings.get(value);
+    if (place === undefined) {
+      const most = value.length < LONG ? MAX_BYTES * value.length : Buffer.byteLength(value);
+      const offset = this.reserve(most + 1);
+      const length = this.bytes.write(value, offset);
+      this.end = offset + length + 1;
+      // What the room was larger by has not been written to, so the byte behind is 0.
+      place = offset + length * TWO_32;
+      this.strings.set(value, place);
     }
-    this.u32(at, offset);
-    this.u32(at + 4, length);
+    this.pair(at, place % TWO_32, Math.floor(place / TWO_32));
   }
 
   data(at: number, value: Uint8Array): void {
     if (value.length === 0) return;
     const offset = this.reserve(value.length + 1);
     this.bytes.set(value, offset);
-    this.u32(at, offset);
-    this.u32(at + 4, value.length);
+    this.pair(at, offset, value.length);
   }
 
   list(at: number, values: readonly string[]): void {
     if (values.length === 0) return;
     this.end = (this.end + 3) & ~3;
     const table = this.reserve(8 * values.length);
-    this.u32(at, table);
-    this.u32(at + 4, values.length);
-    for (const [i, value] of values.entries()) this.text(table + 8 * i, value);
+    this.pair(at, table, values.length);
+    for (let i = 0; i < values.length; i++) this.text(table + 8 * i, values[i] as string);
   }
 }
 
@@ -119,44 +131,45 @@ function packErrnos(names: readonly string[]): bigint {
   return names.reduce((packed, name, i) => packed | (BigInt(errnoNumber(name)) << BigInt(16 * i)), 0n);
 }
 
-function writeOperand(w: Writer, at: number, kind: string, value: unknown): void {
-  switch (kind) {
-    case "str":
-    case "text":
-      w.text(at, value as string);
-      break;
-    case "str?":
-      if (value !== undefined) w.text(at, value as string);
-      break;
-    case "strs":
-    case "texts":
-      w.list(at, value as readonly string[]);
-      break;
-    case "bytes":
-      w.data(at, value as Uint8Array);
-      break;
-    case "errnos":
-      if ((value as readonly string[]).length > 0) w.u64(at, packErrnos(value as readonly string[]));
-      break;
-    case "bool":
-      w.u64(at, value === true ? 1 : 0);
-      break;
-    default:
-      w.u64(at, value as number | bigint);
-  }
+function writeText(w: Writer, at: number, value: unknown): void {
+  if (value !== undefined) w.text(at, value as string);
 }
 
+function writeTexts(w: Writer, at: number, value: unknown): void {
+  w.list(at, value as readonly string[]);
+}
+
+function writeNumber(w: Writer, at: number, value: unknown): void {
+  if (value !== 0) w.u64(at, value as number | bigint);
+}
+
+/** By kind of operand; what is not here is a number. */
+const WRITERS: Readonly<Record<string, OperandWriter>> = {
+  str: writeText,
+  text: writeText,
+  "str?": writeText,
+  strs: writeTexts,
+  texts: writeTexts,
+  bytes: (w, at, value) => w.data(at, value as Uint8Array),
+  errnos(w, at, value) {
+    if ((value as readonly string[]).length > 0) w.u64(at, packErrnos(value as readonly string[]));
+  },
+  bool(w, at, value) {
+    if (value === true) w.pair(at, little ? 1 : 0, little ? 0 : 1);
+  },
+};
+
 function writeOp(w: Writer, at: number, op: Op, index: number): number {
-  const layout = layoutOf(op.op);
+  const { opcode, names, writers, size } = layoutOf(op.op);
   const flags = (op.orElse === true ? 1 : 0) | (op.quiet === true ? 2 : 0);
-  w.view.setUint16(at, layout.opcode, little);
-  w.view.setUint16(at + 2, flags, little);
-  w.u32(at + 4, index);
+  w.pair(at, little ? opcode | (flags << 16) : (opcode << 16) | flags, index);
   const operands = op as unknown as Readonly<Record<string, unknown>>;
-  for (let i = 0; i < layout.names.length; i++) {
-    writeOperand(w, at + 8 + 8 * i, layout.kinds[i] ?? "", operands[layout.names[i] ?? ""]);
+  let operandAt = at + 8;
+  for (let i = 0; i < names.length; i++) {
+    (writers[i] as OperandWriter)(w, operandAt, operands[names[i] as string]);
+    operandAt += 8;
   }
-  return at + layout.size;
+  return at + size;
 }
 
 /** @throws TsruncError never; a string with NUL is refused by the validation of config.json. */
@@ -164,26 +177,22 @@ export function encode(program: Program, envelope: Envelope): Uint8Array {
   const lists = [program.launcher, program.init, program.cleanup];
   let size = HEADER;
   for (const list of lists) for (const op of list) size += layoutOf(op.op).size;
-  const w = new Writer(size, Math.max(16384, size * 2));
+  const w = new Writer(size, Math.max(32768, size * 2));
   let at = HEADER;
   for (const [i, list] of lists.entries()) {
-    w.u32(16 + 8 * i, at);
-    w.u32(20 + 8 * i, list.length);
+    w.pair(16 + 8 * i, at, list.length);
     for (let k = 0; k < list.length; k++) at = writeOp(w, at, list[k] as Op, k);
   }
   w.list(40, envelope.reporter);
   const { fault } = envelope;
   if (fault !== undefined) {
-    w.u32(48, LISTS.indexOf(fault.list));
-    w.u32(52, fault.index);
-    w.u32(56, fault.errno === "KILL" ? 65535 : errnoNumber(fault.errno));
+    w.pair(48, LISTS.indexOf(fault.list), fault.index);
   }
-  w.u32(60, program.keepFds);
+  const errno = fault === undefined ? 0 : fault.errno === "KILL" ? 65535 : errnoNumber(fault.errno);
+  w.pair(56, errno, program.keepFds);
   w.text(64, envelope.context);
-  w.u32(72, program.cleanupFrom);
-  w.u32(0, MAGIC);
-  w.u32(4, OPS_HASH);
-  w.u32(8, w.end);
-  w.u32(12, envelope.timings ? 1 : 0);
+  w.pair(72, program.cleanupFrom, 0);
+  w.pair(0, MAGIC, OPS_HASH);
+  w.pair(8, w.end, envelope.timings ? 1 : 0);
   return w.bytes.subarray(0, w.end);
 }

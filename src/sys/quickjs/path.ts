@@ -1,25 +1,36 @@
 /** `node:path` with a short way for the paths that need nothing done, which are nearly all: `join` is on every verb's way. */
-import * as polyfill from "path-of-bun";
+// biome-ignore lint/style/useNodejsImportProtocol: under this name the bundler has its own
+import * as polyfill from "path";
 
 const { basename, dirname, isAbsolute, relative, extname } = polyfill;
+
 export { basename, dirname, extname, isAbsolute, relative };
 
-/** What normalization would change: empty components, dots, and a slash at the end, which `resolve` takes away. */
-const CHANGES = /\/\/|(^|\/)\.\.?(\/|$)|.\/$/;
+/** Whether normalization may change it: empty components and dots. */
+function changes(path: string): boolean {
+  if (path.includes("//") || path.includes("/.")) return true;
+  return path.startsWith(".") && (path === "." || path.startsWith("./") || path.startsWith(".."));
+}
 
 export function normalize(path: string): string {
-  return path === "" || CHANGES.test(path) ? polyfill.normalize(path) : path;
+  return path === "" || changes(path) ? polyfill.normalize(path) : path;
 }
 
 export function join(...parts: readonly string[]): string {
-  const joined = parts.filter((part) => part !== "").join("/");
-  return joined === "" || CHANGES.test(joined) ? polyfill.join(...parts) : joined;
+  let joined = "";
+  for (const part of parts) {
+    if (part === "") continue;
+    if (joined === "") joined = part;
+    else if (joined.endsWith("/")) joined += part.startsWith("/") ? part.slice(1) : part;
+    else joined += part.startsWith("/") ? part : `/${part}`;
+  }
+  return joined === "" || changes(joined) ? polyfill.join(...parts) : joined;
 }
 
 export function resolve(...parts: readonly string[]): string {
   const last = parts.at(-1) ?? "";
-  return last.startsWith("/") && !CHANGES.test(last) ? last : polyfill.resolve(...parts);
+  const ready = last.startsWith("/") && !changes(last) && (last === "/" || !last.endsWith("/"));
+  return ready ? last : polyfill.resolve(...parts);
 }
 
-export const sep = "/";
-export const posix = { basename, dirname, extname, isAbsolute, join, normalize, relative, resolve, sep };
+export const posix = { basename, dirname, extname, isAbsolute, join, normalize, relative, resolve };

@@ -14,6 +14,12 @@ const PATH_MAX = 4096;
 let words: readonly string[] | undefined;
 let variables: Record<string, string> | undefined;
 
+/** Forgets what is known of this process, for the next one that has this memory. */
+export function forget(): void {
+  words = undefined;
+  variables = undefined;
+}
+
 function argv(): readonly string[] {
   words ??= host.argv();
   return words;
