@@ -7,7 +7,7 @@ import { TsruncError } from "../errors.ts";
 import { nativeArch } from "../seccomp/arches.ts";
 import { errnoOf, errnoText } from "../spec/files.ts";
 import { parseJson } from "../spec/json.ts";
-import { parseSpec } from "../spec/load.ts";
+import { checkSeccomp } from "../spec/load.ts";
 import type { Seccomp, SeccompArch } from "../spec/types.ts";
 
 /** This machine's architecture. @throws TsruncError `unsupported` */
@@ -27,16 +27,15 @@ export function readSeccompSource(source: string): Seccomp | Uint8Array {
   const [file, bytes] = readSource(source);
   // White space, then the brace of an object; the first word of a filter is an instruction's code, never 0x..7b.
   if (!/^\s*\{/.test(bytes.toString("latin1", 0, 64))) return bytes;
-  const document = parseJson(bytes.toString("utf8"), file) as Readonly<Record<string, unknown>>;
+  const text = bytes.toString("utf8");
+  const document = parseJson(text, file) as Readonly<Record<string, unknown>>;
   if ("archMap" in document) throw engineProfile(file);
   const seccomp =
     "defaultAction" in document ? document : (document as { linux?: { seccomp?: unknown } }).linux?.seccomp;
   if (seccomp === undefined || seccomp === null) {
     throw new TsruncError("config", `\`${file}\` has no seccomp profile`, { at: "/linux/seccomp" });
   }
-  // Checked as a part of the smallest config, so that pointers are the same and nothing else of the bundle matters.
-  const { spec } = parseSpec(JSON.stringify({ ociVersion: "1.3.0", root: { path: "." }, linux: { seccomp } }), file);
-  return spec.linux?.seccomp as Seccomp;
+  return checkSeccomp(seccomp, text, file);
 }
 
 /** Containerd's and Docker's own format has conditions on the container, of which the runtime knows nothing. */

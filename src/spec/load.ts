@@ -15,7 +15,7 @@ import { readText } from "./files.ts";
 import { parseJson } from "./json.ts";
 import { pointer, show } from "./pointer.ts";
 import { schemaProblems } from "./schema-problems.ts";
-import type { Process, Resources, Spec } from "./types.ts";
+import type { Process, Resources, Seccomp, Spec } from "./types.ts";
 import type { Findings, ValidateOptions } from "./validate.ts";
 import { validateHost, validateProcess, validateResources, validateSpec } from "./validate.ts";
 
@@ -49,25 +49,39 @@ export function loadSpec(bundle: string, options: ValidateOptions = {}): LoadedS
 
 /** {@link loadSpec} of a text. `file` is for messages. */
 export function parseSpec(text: string, file: string, options: ValidateOptions = {}): LoadedSpec {
-  const spec = check<Spec>(text, file, configSchema, fillUserOfSpec);
+  const spec = check<Spec>(parseJson(text, file), text, file, configSchema, fillUserOfSpec);
   return { spec, text, file, warnings: judge(file, validateSpec(spec, options)) };
 }
 
 /** Checks the JSON of one process, as `exec --process` takes it. */
 export function loadProcess(text: string, file: string): LoadedProcess {
-  const process = check<Process>(text, file, processSchema, fillUser);
+  const process = check<Process>(parseJson(text, file), text, file, processSchema, fillUser);
   return { process, warnings: judge(file, validateProcess(process)) };
 }
 
 /** Checks the JSON of `linux.resources`, as `update --resources` takes it. */
 export function loadResources(text: string, file: string): Resources {
-  const resources = check<Resources>(text, file, resourcesSchema);
+  const resources = check<Resources>(parseJson(text, file), text, file, resourcesSchema);
   judge(file, validateResources(resources));
   return resources;
 }
 
-function check<T>(text: string, file: string, validator: Validator, complete?: (document: Fields) => void): T {
-  const document = parseJson(text, file);
+/** Checks a seccomp profile that {@link parseJson} found in a text, of which nothing else matters. */
+export function checkSeccomp(seccomp: unknown, text: string, file: string): Seccomp {
+  // As a part of the smallest config, so that pointers are the same.
+  const document = { ociVersion: "1.3.0", root: { path: "." }, linux: { seccomp } };
+  const spec = check<Spec>(document, text, file, configSchema);
+  judge(file, validateSpec(spec));
+  return spec.linux?.seccomp as Seccomp;
+}
+
+function check<T>(
+  document: unknown,
+  text: string,
+  file: string,
+  validator: Validator,
+  complete?: (document: Fields) => void,
+): T {
   // A NUL can only be written as an escape: JSON allows no raw control characters.
   const nuls = text.includes("\\u0000") ? findNuls(document) : [];
   if (/[:,]\s*null\b/.test(text)) dropNulls(document);

@@ -86,6 +86,19 @@ test("stats counts instructions and the ways of common calls", () => {
   expect(out).toMatch(/^ {2}close +\d+ {2}USER_NOTIF$/m);
 });
 
+test("arguments of 64 bits are kept, in a profile and in a bundle", () => {
+  const rule =
+    '{"names":["personality"],"action":"SCMP_ACT_KILL","args":[{"index":0,"op":"SCMP_CMP_EQ","value":18446744073709551615}]}';
+  const profile = `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[${rule}]}`;
+  const bundle = `{"ociVersion":"1.0.2","linux":{"seccomp":${profile}}}`;
+  for (const source of [put("wide.json", Buffer.from(profile)), put("wide/config.json", Buffer.from(bundle))]) {
+    expect(seccomp("stats", source)).toMatchObject({ status: 0, err: "" });
+    expect(seccomp("disasm", source)).toMatchObject({ status: 0, err: "" });
+    expect(seccomp("explain", source, "personality", "-1").out).toContain(": KILL");
+    expect(seccomp("explain", source, "personality", "0xfffffffffffffffe").out).toContain(": ALLOW");
+  }
+});
+
 test("what is wrong is said with a pointer, and nothing else", () => {
   const bad = { ...PROFILE, syscalls: [{ names: ["read"], action: "SCMP_ACT_NO" }] };
   for (const source of [put("bad.json", bad), path.dirname(put("bad/config.json", config(bad)))]) {
