@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
-import { readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { kernelAtLeast } from "./lib/host.ts";
@@ -210,6 +211,40 @@ checkTsrunc("system calls that nobody knows are told with --debug only", async (
     expect(told[0]).toContain("no_such_call_at_all");
   }
 });
+
+/** Whether what seccomp logs is in the kernel's log: audit is compiled in, and no daemon takes its records. */
+function auditIsVisible(): boolean {
+  if (!existsSync("/proc/self/loginuid")) return false;
+  return spawnSync("pgrep", ["-x", "auditd"]).status === 1;
+}
+
+/** Records of the probe's calls with that code: audit prints only some where there are many (printk_ratelimit). */
+function logged(code: string): readonly string[] {
+  const lines = spawnSync("dmesg", { encoding: "utf8" }).stdout.split("\n");
+  return lines.filter((line) => line.includes("type=1326") && line.includes(code) && line.includes('exe="/bin/probe"'));
+}
+
+for (const [how, action, more, outcome, code] of [
+  ["SCMP_ACT_LOG", "SCMP_ACT_LOG", {}, "OK", "code=0x7ffc0000"],
+  ["SECCOMP_FILTER_FLAG_LOG", "SCMP_ACT_ERRNO", { errnoRet: 99 }, "errno 99", "code=0x50000"],
+] as const) {
+  check(`${how}: the call has its result, and the kernel's log tells of it`, async (t) => {
+    const c = t.container((spec) => {
+      spec.linux.seccomp = deny(["mkdir", "mkdirat"], action, more);
+      if (action !== "SCMP_ACT_LOG") spec.linux.seccomp.flags = [how];
+    });
+    const visible = auditIsVisible();
+    for (let tries = 0; tries < 5; tries++) {
+      const before = logged(code).at(-1);
+      const result = await c.probe("mkdir=/tmp/a", "report");
+      expect([result.of("mkdir=/tmp/a"), result.report.seccomp]).toEqual([outcome, 2]);
+      if (!visible || logged(code).at(-1) !== before) return;
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      rmSync(c.inside("tmp/a"), { recursive: true, force: true });
+    }
+    throw new Error(`no record of seccomp with ${code} in the kernel's log`);
+  });
+}
 
 checkTsrunc(
   "a filter in the cache changes nothing: a changed profile is another one, a wrong one is refused",

@@ -40,6 +40,12 @@ const GAPS: readonly Gap[] = [
   {
     runtime: "runc",
     fixedIn: "1.2.0",
+    why: "seccomp flags came with 1.2",
+    tests: ["flags SECCOMP_FILTER_*", "SECCOMP_FILTER_FLAG_LOG: *"],
+  },
+  {
+    runtime: "runc",
+    fixedIn: "1.2.0",
     why: "time namespaces came with 1.2",
     tests: [
       "a new time namespace is not the host's",
