@@ -11,7 +11,7 @@ const SHA256 = "ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe
 const FOLDER = join(ROOT, "dist/quickjs");
 const SOURCES = ["quickjs", "libregexp", "libunicode", "cutils", "dtoa"];
 /** As QuickJS's own Makefile has it: signed numbers may overflow. */
-const FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", `-DCONFIG_VERSION="${VERSION}"`, "-fwrapv", "-O2", "-fno-pie", "-w"];
+const FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", `-DCONFIG_VERSION="${VERSION}"`, "-fwrapv", "-O3", "-fno-pie", "-w"];
 
 /** The Debian mirror that this machine's apt uses. */
 function mirror() {

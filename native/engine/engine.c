@@ -38,9 +38,6 @@ _Noreturn static void fail(JSContext *context, const char *what)
   JSValue error = JS_GetException(context);
   const char *text = JS_ToCString(context, error);
   fprintf(stderr, "tsrunc: %s: %s\n", what, text == NULL ? "out of memory" : text);
-  JSValue stack = JS_GetPropertyStr(context, error, "stack");
-  if (getenv("TSRUNC_ENGINE_STACK") != NULL)
-    fprintf(stderr, "%s\n", JS_ToCString(context, stack));
   _exit(1);
 }
 

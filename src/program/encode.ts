@@ -18,12 +18,30 @@ const MAX_BYTES = 3;
 /** From here on counting the bytes is better than room for three times as many. */
 const LONG = 1024;
 
-type OperandWriter = (w: Writer, at: number, value: unknown) => void;
+/** How an operand is written. */
+const NUMBER = 0;
+const TEXT = 1;
+const BOOL = 2;
+const TEXTS = 3;
+const BYTES = 4;
+const ERRNOS = 5;
+
+/** By kind of operand; what is not here is a number. */
+const CODES: Readonly<Record<string, number>> = {
+  str: TEXT,
+  text: TEXT,
+  "str?": TEXT,
+  bool: BOOL,
+  strs: TEXTS,
+  texts: TEXTS,
+  bytes: BYTES,
+  errnos: ERRNOS,
+};
 
 interface Layout {
   readonly opcode: number;
   readonly names: readonly string[];
-  readonly writers: readonly OperandWriter[];
+  readonly codes: readonly number[];
   readonly size: number;
 }
 
@@ -33,8 +51,8 @@ function makeLayouts(): Map<string, Layout> {
   for (const name in OPS) {
     const { args } = OPS[name as OpName];
     const names = Object.keys(args);
-    const writers = Object.values(args).map((kind) => WRITERS[kind] ?? writeNumber);
-    layouts.set(name, { opcode: opcode++, names, writers, size: 8 + 8 * names.length });
+    const codes = Object.values(args).map((kind) => CODES[kind] ?? NUMBER);
+    layouts.set(name, { opcode: opcode++, names, codes, size: 8 + 8 * names.length });
   }
   return layouts;
 }
@@ -54,8 +72,10 @@ class Writer {
   bytes: Buffer;
   words: Uint32Array;
   end: number;
-  /** Offset and length, as one number, of each text. */
+  /** The number of each text, and by number where it is and how many bytes it has. */
   readonly strings = new Map<string, number>();
+  readonly offsets: number[] = [];
+  readonly lengths: number[] = [];
 
   constructor(start: number, capacity: number) {
     this.bytes = Buffer.from(new ArrayBuffer(capacity));
@@ -95,19 +115,24 @@ class Writer {
     else this.pair(at, high, low);
   }
 
+  /** Stores a text; its number. */
+  add(value: string): number {
+    const most = value.length < LONG ? MAX_BYTES * value.length : Buffer.byteLength(value);
+    const offset = this.reserve(most + 1);
+    const length = this.bytes.write(value, offset);
+    // What the room was larger by has not been written to, so the byte behind is 0.
+    this.end = offset + length + 1;
+    const number = this.offsets.length;
+    this.offsets.push(offset);
+    this.lengths.push(length);
+    this.strings.set(value, number);
+    return number;
+  }
+
   /** Writes (offset, length) of the text at `at`. */
   text(at: number, value: string): void {
-    let place = this.strings.get(value);
-    if (place === undefined) {
-      const most = value.length < LONG ? MAX_BYTES * value.length : Buffer.byteLength(value);
-      const offset = this.reserve(most + 1);
-      const length = this.bytes.write(value, offset);
-      this.end = offset + length + 1;
-      // What the room was larger by has not been written to, so the byte behind is 0.
-      place = offset + length * TWO_32;
-      this.strings.set(value, place);
-    }
-    this.pair(at, place % TWO_32, Math.floor(place / TWO_32));
+    const number = this.strings.get(value) ?? this.add(value);
+    this.pair(at, this.offsets[number] as number, this.lengths[number] as number);
   }
 
   data(at: number, value: Uint8Array): void {
@@ -131,43 +156,39 @@ function packErrnos(names: readonly string[]): bigint {
   return names.reduce((packed, name, i) => packed | (BigInt(errnoNumber(name)) << BigInt(16 * i)), 0n);
 }
 
-function writeText(w: Writer, at: number, value: unknown): void {
-  if (value !== undefined) w.text(at, value as string);
-}
-
-function writeTexts(w: Writer, at: number, value: unknown): void {
-  w.list(at, value as readonly string[]);
-}
-
-function writeNumber(w: Writer, at: number, value: unknown): void {
-  if (value !== 0) w.u64(at, value as number | bigint);
-}
-
-/** By kind of operand; what is not here is a number. */
-const WRITERS: Readonly<Record<string, OperandWriter>> = {
-  str: writeText,
-  text: writeText,
-  "str?": writeText,
-  strs: writeTexts,
-  texts: writeTexts,
-  bytes: (w, at, value) => w.data(at, value as Uint8Array),
-  errnos(w, at, value) {
+/** The operands that are neither small numbers nor texts. */
+function writeRare(w: Writer, at: number, code: number, value: unknown): void {
+  if (code === TEXTS) w.list(at, value as readonly string[]);
+  else if (code === BYTES) w.data(at, value as Uint8Array);
+  else if (code === BOOL) w.u64(at, 1);
+  else if (code === ERRNOS) {
     if ((value as readonly string[]).length > 0) w.u64(at, packErrnos(value as readonly string[]));
-  },
-  bool(w, at, value) {
-    if (value === true) w.pair(at, little ? 1 : 0, little ? 0 : 1);
-  },
-};
+  } else w.u64(at, value as number | bigint);
+}
 
+/**
+ * One loop for all operands and no call for most of them: a call is what costs where code is run once, and this is run for
+ * some eight hundred operands of a `create`.
+ */
 function writeOp(w: Writer, at: number, op: Op, index: number): number {
-  const { opcode, names, writers, size } = layoutOf(op.op);
+  const { opcode, names, codes, size } = layoutOf(op.op);
   const flags = (op.orElse === true ? 1 : 0) | (op.quiet === true ? 2 : 0);
   w.pair(at, little ? opcode | (flags << 16) : (opcode << 16) | flags, index);
   const operands = op as unknown as Readonly<Record<string, unknown>>;
-  let operandAt = at + 8;
+  const { strings, offsets, lengths } = w;
   for (let i = 0; i < names.length; i++) {
-    (writers[i] as OperandWriter)(w, operandAt, operands[names[i] as string]);
-    operandAt += 8;
+    const value = operands[names[i] as string];
+    // What stands in memory is 0.
+    if (value === 0 || value === undefined || value === false) continue;
+    const operandAt = at + 8 + 8 * i;
+    const code = codes[i] as number;
+    if (code === TEXT) {
+      const known = strings.get(value as string) ?? w.add(value as string);
+      w.words[operandAt >> 2] = offsets[known] as number;
+      w.words[(operandAt >> 2) + 1] = lengths[known] as number;
+    } else if (code === NUMBER && little && typeof value === "number" && value > 0 && value < TWO_32) {
+      w.words[operandAt >> 2] = value;
+    } else writeRare(w, operandAt, code, value);
   }
   return at + size;
 }

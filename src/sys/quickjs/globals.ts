@@ -6,6 +6,7 @@ import { host } from "./host.ts";
 import process from "./process.ts";
 
 const CLOCK_REALTIME = 0;
+const CLOCK_MONOTONIC = 1;
 
 class OwnTextEncoder {
   encode(text: string): Uint8Array {
@@ -25,5 +26,10 @@ Object.assign(globalThis, {
   TextEncoder: OwnTextEncoder,
   process,
   Atomics: { wait },
-  performance: { timeOrigin: 0, now: () => host.clock(CLOCK_REALTIME) / 1e6 },
+  performance: {
+    get timeOrigin(): number {
+      return (host.clock(CLOCK_REALTIME) - host.clock(CLOCK_MONOTONIC)) / 1e6;
+    },
+    now: () => host.clock(CLOCK_MONOTONIC) / 1e6,
+  },
 });
