@@ -1,7 +1,6 @@
 /**
- * What the executable's front part (tsrunc-init, before it starts the engine) tells about the process. It
- * travels in argv[0], behind the byte 0x1f, since the environment belongs to the caller:
- * `runc\x1fnofile=1024;init=5;cwd=deleted`.
+ * What native/engine/front.c tells about the process. It travels in argv[0], behind the byte 0x1f, since the environment
+ * belongs to the caller: `runc\x1fnofile=1024;init=5;cwd=deleted`.
  */
 
 import process from "node:process";
