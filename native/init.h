@@ -119,13 +119,16 @@ int send_fd(int sock, const void *data, size_t len, int fd);
 int send_message(int sock, const struct message *m, int fd);
 ssize_t receive_message(int sock, struct message *m, int *fd);
 int stop_child(void);
-int child_died(uint32_t step);
 _Noreturn void leave(int code);
 void close_directories(void);
 bool run_list(int list);
 _Noreturn void finish(int code);
 void report(const struct report *r);
 void warn_or_report(uint32_t kind, const struct report *r);
+
+/* ops_channel.c */
+int take_message(const struct message *m, int fd);
+int child_died(uint32_t step);
 
 /* mount_util.c: the in-root path walk and the new mount calls */
 enum want { WANT_ANY, WANT_DIRECTORY, WANT_FILE };

@@ -1,5 +1,4 @@
-/* Making the container's first process, and what the launcher does to it from outside. */
-#include <poll.h>
+/* Making the container's first process, and what is done to processes from outside. */
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
@@ -9,7 +8,6 @@
 #include <sys/socket.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include "init.h"
 
 #ifndef CLONE_INTO_CGROUP
@@ -212,97 +210,6 @@ int do_signal(const struct op_signal *op) {
   return error && !ignored(op->ignore, error) ? fail_errno(step, error, NULL) : 0;
 }
 
-/* Still tsrunc-init, which may not have come to the FIFO yet: create does not wait for that. */
-static bool is_waiting_init(pid_t pid, uint64_t expected) {
-  uint64_t start;
-  char path[32] = "/proc/", name[32], state = 0;
-  if (read_start(pid, &start, &state) < 0 || start != expected || state == 'Z' || state == 'X') return false;
-  int n = 6 + put_number(path + 6, (uint64_t)pid);
-  memcpy(path + n, "/comm", 6);
-  return read_file(AT_FDCWD, path, name, sizeof name) > 0 && !strcmp(name, "tsrunc-init\n");
-}
-
-/*
- * Init closes its end by exec, but by being killed before that too. The name in stat is init's until exec, also of a
- * zombie; a process on its way out has PF_EXITING (field 9, include/linux/sched.h) before it closes its files.
- */
-static bool died_as_init(pid_t pid) {
-  char path[32] = "/proc/", buf[1024];
-  int n = 6 + put_number(path + 6, (uint64_t)pid);
-  memcpy(path + n, "/stat", 6);
-  if (read_file(AT_FDCWD, path, buf, sizeof buf) < 0) return false; /* gone: whatever it was */
-  char *at = strchr(buf, '(');
-  if (!at || strncmp(at, "(tsrunc-init) ", 14)) return false;
-  at += 14;
-  if (*at == 'Z' || *at == 'X') return true;
-  for (int field = 3; field < 9 && at; field++) at = strchr(at + 1, ' ');
-  uint64_t flags = 0;
-  for (at = at ? at + 1 : buf + strlen(buf); *at >= '0' && *at <= '9'; at++) flags = flags * 10 + (uint64_t)(*at - '0');
-  return flags & 4;
-}
-
-/*
- * Init is blocked opening the FIFO for writing. It counts as a writer while it is, so an open that does not
- * wait tells at once whether it is there: EAGAIN from read, or end of file. It then says one byte and becomes
- * the user's program, which closes the FIFO, or says why it could not.
- */
-int do_release(const struct op_release *op) {
-  int fd = open(str(op->path), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return fail(STEP_RELEASE_OPEN, str(op->path));
-  char first;
-  ssize_t n = read(fd, &first, 1);
-  for (int tries = 0; n == 0 && tries < 10000 && is_waiting_init((pid_t)op->pid, op->start); tries++) {
-    struct timespec pause = { 0, tries < 50 ? 50000 : 2000000 };
-    nanosleep(&pause, NULL);
-    n = read(fd, &first, 1);
-  }
-  if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
-  int error = errno;
-  fcntl(fd, F_SETFL, 0); /* from here on it waits: for the first byte, and for the end */
-  if (n < 0) {
-    if (error != EAGAIN) return fail_errno(STEP_RELEASE_READ, error, str(op->path));
-    do n = read(fd, &first, 1);
-    while (n < 0 && errno == EINTR);
-  }
-  if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
-  struct report r;
-  size_t got = 0;
-  while (got < sizeof r) {
-    n = read(fd, (char *)&r + got, sizeof r - got);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    got += (size_t)n;
-    if (((struct report *)&r)->kind == REPORT_WARNING && got == sizeof r) {
-      warn_or_report(REPORT_WARNING, &r);
-      got = 0;
-    }
-  }
-  close(fd);
-  if (got < sizeof r) return died_as_init((pid_t)op->pid) ? fail_errno(STEP_RELEASE_DIED, 0, NULL) : 0;
-  ctx.failure = r;
-  return -1;
-}
-
-int do_post(const struct op_post *op) {
-  struct message m = { .type = MESSAGE_TOKEN, .token = (uint32_t)op->token };
-  if (send_message(ctx.sync, &m, -1) == 0) return 0;
-  if (ctx.list == LIST_INIT) leave(1);
-  /* Init may have said why before it went. The steps of await are those of post. */
-  _Static_assert(STEP_POST_DIED == (int)STEP_AWAIT_DIED, "a failed post is told as an await");
-  struct op_await await = { .token = op->token };
-  return do_await(&await);
-}
-
-int child_died(uint32_t step) {
-  siginfo_t info = { 0 };
-  if (ctx.pidfd >= 0 && waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED | WNOWAIT) == 0 && info.si_code != CLD_EXITED) {
-    fail_errno(step, 0, "signal");
-    ctx.failure.aux = info.si_status;
-    return -1;
-  }
-  return fail_errno(step, 0, NULL);
-}
-
 /*
  * A process that enters a running container is seen by the processes in there from the moment it is in their pid
  * namespace, and one of them may have CAP_SYS_PTRACE. So all that needs the host's rights is done before this, in the
@@ -330,48 +237,20 @@ int do_fork(const struct op_fork *op) {
 
 int do_adopt(const struct op_adopt *op) {
   (void)op;
+  struct message m;
+  siginfo_t info;
   for (;;) {
-    struct message m;
-    siginfo_t info;
     int fd;
     ssize_t n = receive_message(ctx.sync, &m, &fd);
     if (n <= 0) return n < 0 ? fail(STEP_ADOPT_RECEIVE, NULL) : child_died(STEP_ADOPT_DIED);
-    if (m.type == MESSAGE_FD) ctx.pty = fd;
-    else if (m.type == MESSAGE_WARNING) warn_or_report(REPORT_WARNING, &m.report);
-    else if (m.type == MESSAGE_FAILURE) {
-      ctx.failure = m.report;
-      return -1;
-    } else if (m.type == MESSAGE_PID) {
-      while (waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED) < 0 && errno == EINTR) {}
-      close(ctx.pidfd);
-      ctx.pid = (pid_t)m.token;
-      ctx.pidfd = pidfd_open_(ctx.pid);
-      if (ctx.pidfd < 0 || read_start(ctx.pid, &ctx.start, NULL) < 0) return fail(STEP_ADOPT_OPEN, NULL);
-      return 0;
-    }
+    if (take_message(&m, fd) < 0) return -1;
+    if (m.type == MESSAGE_PID) break;
   }
-}
-
-int do_await(const struct op_await *op) {
-  if (op->token && ctx.early == op->token) { /* it came while something else was waited for */
-    ctx.early = 0;
-    return 0;
-  }
-  for (;;) {
-    struct message m;
-    int fd;
-    ssize_t n = receive_message(ctx.sync, &m, &fd);
-    if (n <= 0 && ctx.list == LIST_INIT) leave(1); /* the launcher is gone: so is the container */
-    if (n <= 0 && op->token == 0) return died_as_init(ctx.pid) ? child_died(STEP_AWAIT_DIED) : 0; /* closed by exec */
-    if (n <= 0) return n < 0 ? fail(STEP_AWAIT_RECEIVE, NULL) : child_died(STEP_AWAIT_DIED);
-    if (m.type == MESSAGE_TOKEN && m.token == op->token) return 0;
-    if (m.type == MESSAGE_FD) ctx.pty = fd;
-    else if (m.type == MESSAGE_WARNING) warn_or_report(REPORT_WARNING, &m.report);
-    else if (m.type == MESSAGE_FAILURE) {
-      ctx.failure = m.report;
-      return -1;
-    }
-  }
+  while (waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED) < 0 && errno == EINTR) {}
+  close(ctx.pidfd);
+  ctx.pid = (pid_t)m.token;
+  ctx.pidfd = pidfd_open_(ctx.pid);
+  return ctx.pidfd < 0 || read_start(ctx.pid, &ctx.start, NULL) < 0 ? fail(STEP_ADOPT_OPEN, NULL) : 0;
 }
 
 int do_subreaper(const struct op_subreaper *op) {
@@ -395,40 +274,4 @@ int do_rlimit(const struct op_rlimit *op) {
   }
   long rc = syscall(SYS_prlimit64, 0, (int)op->resource, limit, NULL);
   return rc < 0 ? fail(STEP_RLIMIT_SETRLIMIT, NULL) : 0;
-}
-
-static int map_tree(const struct op_send_tree *op, int tree) {
-  char path[64] = "/proc/";
-  int n = 6 + put_number(path + 6, (uint64_t)ctx.pid);
-  memcpy(path + n, "/ns/user", 9);
-  int users = op->uid_map.off ? mapped_namespace(str(op->uid_map), str(op->gid_map)) : open(path, O_RDONLY | O_CLOEXEC);
-  if (users < 0) return fail(STEP_SEND_TREE_USER_NAMESPACE, op->uid_map.off ? str(op->uid_map) : NULL);
-  int rc = idmap_tree(tree, users, op->idmap == 2), error = errno;
-  close(users);
-  return rc < 0 ? fail_errno(STEP_SEND_TREE_IDMAP, error, str(op->path)) : 0;
-}
-
-/*
- * Root of a user namespace may not be able to reach the source of a bind mount; the host's root can. The launcher
- * visits init's mount namespace for one call: a mount of the host's own namespace could not be attached there.
- */
-int do_send_tree(const struct op_send_tree *op) {
-  char path[64] = "/proc/";
-  int n = 6 + put_number(path + 6, (uint64_t)ctx.pid);
-  memcpy(path + n, "/ns/mnt", 8);
-  int theirs = open(path, O_RDONLY | O_CLOEXEC), ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-  if (theirs < 0 || ours < 0) return fail(STEP_SEND_TREE_NAMESPACE, NULL);
-  if (setns(theirs, CLONE_NEWNS) < 0) return fail(STEP_SEND_TREE_ENTER, NULL);
-  unsigned flags = 1u /* OPEN_TREE_CLONE */ | (op->recursive ? 0x8000u : 0) | (op->nofollow ? AT_SYMLINK_NOFOLLOW : 0);
-  int tree = open_tree_(AT_FDCWD, str(op->path), flags), error = errno;
-  if (setns(ours, CLONE_NEWNS) < 0) return fail(STEP_SEND_TREE_LEAVE, NULL);
-  close(theirs);
-  close(ours);
-  if (tree < 0) return fail_errno(STEP_SEND_TREE_SOURCE, error, str(op->path));
-  if (op->idmap && map_tree(op, tree) < 0) return -1;
-  struct message m = { .type = MESSAGE_FD };
-  int rc = send_message(ctx.sync, &m, tree);
-  error = errno;
-  close(tree);
-  return rc < 0 ? fail_errno(STEP_SEND_TREE_SEND, error, NULL) : 0;
 }
