@@ -9,6 +9,7 @@ import {
   compileNamespaces,
   hasOwn,
   hostRootId,
+  type NamespaceOps,
   type Namespaces,
   namespacesOf,
 } from "./compile-namespaces.ts";
@@ -30,6 +31,7 @@ export const SLOT_NOTIFY = LAUNCHER_SLOT + 2;
 interface Parts {
   readonly input: CompileInput;
   readonly ns: Namespaces;
+  readonly names: NamespaceOps;
   readonly rootfs: RootfsOps;
   readonly seccomp: SeccompOps;
   readonly process: ProcessOps;
@@ -57,7 +59,8 @@ export function compileCreate(input: CompileInput): Program {
     forks: false,
     createCwd: true,
   });
-  const parts: Parts = { input, ns, rootfs: compileRootfs(input, ns), seccomp, process, keepFds };
+  const names = compileNamespaces(spec, ns, input.facts, input.cgroup.into);
+  const parts: Parts = { input, ns, names, rootfs: compileRootfs(input, ns), seccomp, process, keepFds };
   const init = initOps(parts);
   return {
     launcher: launcherOps(parts, sendTreeOps(init, input)),
@@ -118,9 +121,8 @@ function usesConsoleSocket(input: CompileInput): boolean {
 }
 
 function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
-  const { input, ns, seccomp, process } = parts;
+  const { input, names, seccomp, process } = parts;
   const { spec, facts, stateDirectory } = input;
-  const names = compileNamespaces(spec, ns, facts, input.cgroup.into);
   const ops: Op[] = [];
   if (facts.nofile !== undefined) ops.push(nofileOp(facts.nofile));
   ops.push(...input.cgroup.prepare);
@@ -206,9 +208,8 @@ function runOps({ input, rootfs }: Parts): Op[] {
 }
 
 function initOps(parts: Parts): Op[] {
-  const { input, ns, rootfs, process } = parts;
+  const { input, ns, names, rootfs, process } = parts;
   const { spec } = input;
-  const names = compileNamespaces(spec, ns, input.facts, undefined);
   // A thread that moves itself needs no lock over all processes: milliseconds less than from outside (v1).
   const ops: Op[] = [...input.cgroup.enter, anyCpuOp(), ...names.first, { op: "await", token: TOKENS.released }];
   ops.push(...names.enter, { op: "setsid" });
