@@ -23,11 +23,8 @@ export interface Claim {
   readonly record: StateRecord;
   /** Text of the bundle's config.json. */
   readonly config: string;
-  /**
-   * The id was taken by what an earlier create left half-made: frees what its record names (cgroup, processes).
-   * The record is undefined when there was no valid one.
-   */
-  readonly onStale?: (record: StateRecord | undefined) => void;
+  /** The record of a create that died, where the id is still taken by one: the claim is for nothing else in its place. */
+  readonly stale?: StateRecord | undefined;
 }
 
 /**
@@ -90,12 +87,16 @@ function takeAway(directory: string, temporary: string, claim: Claim): void {
   }
   // Between the look and the move another create may have done the same and put its own in this place.
   const record = recordIn(aside, id);
-  if (!isStale(record)) {
+  if (!isStale(record) || !isSame(record, claim.stale)) {
     fs.renameSync(aside, directory);
     throw exists;
   }
-  claim.onStale?.(record);
   fs.rmSync(aside, { recursive: true, force: true });
+}
+
+/** Only what the caller knows of is taken away by it. Without a valid record there is nothing to know. */
+function isSame(found: StateRecord | undefined, known: StateRecord | undefined): boolean {
+  return found === undefined || (known !== undefined && stateText(found) === stateText(known));
 }
 
 /** Makes the root directory, for its owner only. @throws TsruncError `io` */

@@ -25,6 +25,7 @@ import type { CreateOptions, RunOptions } from "./options.ts";
 import { userName } from "./owner.ts";
 import { self } from "./proc.ts";
 import { compileProfile } from "./seccomp-profile.ts";
+import { afterRemoval, factsAfterRemoval } from "./stale.ts";
 import { containerDirectory, isStale, recordIn, type StateRecord, stateTemplate } from "./store.ts";
 
 export interface Prepared {
@@ -33,22 +34,24 @@ export interface Prepared {
   readonly record: StateRecord;
   readonly bundle: string;
   readonly directory: string;
+  readonly stale: StateRecord | undefined;
   readonly warnings: readonly string[];
 }
 
-/** Compiles a bundle for a new container; reads the host, changes nothing. */
+/** Compiles a bundle for a new container; reads the host, changes nothing. `stale`: what is to be taken away before. */
 export function prepareCreate(
   context: Context,
   options: CreateOptions,
   mode: CompileInput["mode"],
   run?: RunOptions,
+  stale?: StateRecord,
 ): Prepared {
   const bundle = path.resolve(options.bundle);
   const directory = containerDirectory(path.resolve(context.root), options.id);
   const loaded = loadSpec(bundle);
   mark("config.json");
   const { spec } = loaded;
-  const facts = readHostFacts(context, spec);
+  const facts = factsAfterRemoval(readHostFacts(context, spec), stale);
   mark("host facts");
   const rootfs = resolveRootfs(spec, bundle);
   const terminal = checkTerminal(spec, options, mode);
@@ -72,10 +75,10 @@ export function prepareCreate(
   // The labels of what runs after start are kept, so that start can say what failed.
   const first = compileCreate({ ...input, stateTemplate: "" });
   const final = stateTemplate({ ...record, ...tailOf(first) });
-  const program = replaceState(first, directory, final);
+  const program = afterRemoval(replaceState(first, directory, final), path.dirname(directory), stale);
   mark("compile");
   const warnings = [...loaded.warnings, ...cgroup.warnings];
-  return { program, loaded, record: creating, bundle, directory, warnings };
+  return { program, loaded, record: creating, bundle, directory, stale, warnings };
 }
 
 /** The program with the final state.json, which names ops of the program itself. */
@@ -226,8 +229,8 @@ function newRecord(id: string, spec: Spec, bundle: string, rootfs: string, cgrou
 
 async function launch(context: Context, prepared: Prepared, options: LaunchOptions): Promise<number> {
   for (const warning of prepared.warnings) context.log.warn(warning);
-  const { directory, record, loaded } = prepared;
-  claimContainer({ root: path.dirname(directory), record, config: loaded.text });
+  const { directory, record, loaded, stale } = prepared;
+  claimContainer({ root: path.dirname(directory), record, config: loaded.text, stale });
   mark("state directory");
   try {
     // Hooks run in the bundle's directory, as they do under runc.
@@ -241,20 +244,26 @@ async function launch(context: Context, prepared: Prepared, options: LaunchOptio
 
 /** @throws TsruncError `config`, `usage`, `exists`, `unsupported`, `io`; what fails later is told by the reporter */
 export function createContainer(context: Context, options: CreateOptions): Promise<number> {
-  refuseExisting(context, options.id);
-  const prepared = prepareCreate(context, options, "create");
+  const stale = refuseExisting(context, options.id);
+  const prepared = prepareCreate(context, options, "create", undefined, stale);
   return launch(context, prepared, launchOptions(context, prepared.directory));
 }
 
 export function runContainer(context: Context, options: RunOptions): Promise<number> {
-  refuseExisting(context, options.id);
-  const prepared = prepareCreate(context, options, options.detach ? "run-detached" : "run", options);
+  const stale = refuseExisting(context, options.id);
+  const prepared = prepareCreate(context, options, options.detach ? "run-detached" : "run", options, stale);
   return launch(context, prepared, launchOptions(context, prepared.directory));
 }
 
-/** Before its cgroup is looked at, which of course is in use. Taking the id for good is what claims it. */
-function refuseExisting(context: Context, id: string): void {
+/**
+ * Before its cgroup is looked at, which of course is in use. Taking the id for good is what claims it.
+ *
+ * @returns the record of a create that died
+ */
+function refuseExisting(context: Context, id: string): StateRecord | undefined {
   const directory = containerDirectory(path.resolve(context.root), id);
-  if (!fs.existsSync(directory) || isStale(recordIn(directory, id))) return;
+  if (!fs.existsSync(directory)) return undefined;
+  const record = recordIn(directory, id);
+  if (isStale(record)) return record;
   throw new TsruncError("exists", `container with given ID already exists: \`${id}\``);
 }

@@ -1,14 +1,12 @@
 /** delete (runtime.md, "Delete"). */
 import * as path from "node:path";
-import { freezePlan } from "../cgroups/freeze.ts";
 import { TsruncError } from "../errors.ts";
 import { removalOps } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
 import type { Context } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { DeleteOptions } from "./options.ts";
-import type { ProcessRef } from "./proc.ts";
-import { removalInput, unmountOps } from "./removal.ts";
+import { killOp, removalInput, thawOps, unmountOps } from "./removal.ts";
 import { containerStatus, type Status } from "./state.ts";
 import {
   containerDirectory,
@@ -20,9 +18,6 @@ import {
   type StateRecord,
   sweepRoot,
 } from "./store.ts";
-
-const SIGKILL = 9;
-const KILL_WAIT_MS = 10_000;
 
 /** @returns the exit status where nothing had to be executed. @throws TsruncError `not-found`, `state` */
 export function deleteContainer(context: Context, { id, force }: DeleteOptions): number | Promise<number> {
@@ -52,26 +47,18 @@ export function deleteContainer(context: Context, { id, force }: DeleteOptions):
 }
 
 function killOps(record: StateRecord, status: Status, directory: string): Op[] {
-  const kill = ({ pid, startTime }: ProcessRef): Op => {
-    return { op: "signal", pid, start: startTime, signal: SIGKILL, waitMs: KILL_WAIT_MS, ignore: ["ESRCH"] };
-  };
   switch (status) {
     case "stopped":
       return [];
     case "created":
       // Start takes the FIFO away under the same lock: if it has, the container is running and not to be deleted.
-      return [{ op: "unlink", path: path.join(directory, EXEC_FIFO), ignore: [] }, kill(record)];
+      return [{ op: "unlink", path: path.join(directory, EXEC_FIFO), ignore: [] }, killOp(record)];
     case "creating":
       // Its first process, if there is one already, goes with its cgroup or because its creator is gone.
-      return record.creator === undefined ? [] : [kill(record.creator)];
+      return record.creator === undefined ? [] : [killOp(record.creator)];
     case "running":
     case "paused":
       // On v1 a frozen process takes no signal, SIGKILL neither.
-      return [...thawOps(record), kill(record)];
+      return [...thawOps(record), killOp(record)];
   }
-}
-
-/** Without a cgroup of its own nothing can be frozen. */
-function thawOps({ cgroup }: StateRecord): readonly Op[] {
-  return cgroup === undefined || Object.keys(cgroup.paths).length === 0 ? [] : freezePlan(cgroup, "thawed");
 }

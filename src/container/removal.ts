@@ -1,12 +1,16 @@
 /** What is needed to take a container away, from what is kept of it. */
+import { freezePlan } from "../cgroups/freeze.ts";
 import { withoutGoneUnit } from "../cgroups/remove.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
 import type { RemovalInput } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
 import type { Spec } from "../spec/types.ts";
 import { environment } from "./environment.ts";
+import type { ProcessRef } from "./proc.ts";
 import { containerDirectory, loadConfigText, type StateRecord } from "./store.ts";
 
+const SIGKILL = 9;
+const KILL_WAIT_MS = 10_000;
 const NO_CGROUP: CgroupRecord = { version: "none", manager: "disabled", paths: {} };
 
 /** Of the config only the hooks matter here; it was checked when the container was created. */
@@ -38,4 +42,13 @@ export function removalInput(root: string, record: StateRecord): RemovalInput {
 export function unmountOps(record: StateRecord): Op[] {
   if (record.hostMounts === undefined) return [];
   return [{ op: "unmount", root: record.rootfs, paths: record.hostMounts, at: "/mounts" }];
+}
+
+export function killOp({ pid, startTime }: ProcessRef): Op {
+  return { op: "signal", pid, start: startTime, signal: SIGKILL, waitMs: KILL_WAIT_MS, ignore: ["ESRCH"] };
+}
+
+/** Without a cgroup of its own nothing can be frozen. */
+export function thawOps({ cgroup }: StateRecord): readonly Op[] {
+  return cgroup === undefined || Object.keys(cgroup.paths).length === 0 ? [] : freezePlan(cgroup, "thawed");
 }

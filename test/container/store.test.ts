@@ -32,12 +32,8 @@ function record(changes: Partial<store.StateRecord> = {}): store.StateRecord {
 /** A process reference that is certain to be dead: our pid with another start time. */
 const DEAD = { pid: process.pid, startTime: 1 };
 
-function claim(
-  changes: Partial<store.StateRecord> = {},
-  onStale?: (stale: store.StateRecord | undefined) => void,
-): string {
-  const made = { root, record: record(changes), config: '{"a":1}' };
-  return claimContainer(onStale === undefined ? made : { ...made, onStale });
+function claim(changes: Partial<store.StateRecord> = {}, stale?: store.StateRecord): string {
+  return claimContainer({ root, record: record(changes), config: '{"a":1}', stale });
 }
 
 describe("ids", () => {
@@ -111,11 +107,13 @@ describe("claiming an id", () => {
     expect(fs.readdirSync(root)).toEqual(["box"]);
   });
 
-  test("takes over what a dead create left, after its record was handed over to be cleaned", () => {
-    claim({ creator: DEAD, bundle: "/old" });
-    const stale: (store.StateRecord | undefined)[] = [];
-    claim({ bundle: "/new" }, (found) => stale.push(found));
-    expect(stale.map((found) => found?.bundle)).toEqual(["/old"]);
+  test("takes over what a dead create left, if the caller knows of it", () => {
+    const stale = { creator: DEAD, bundle: "/old" };
+    claim(stale);
+    expect(() => claim({ bundle: "/new" })).toThrow("already exists");
+    expect(() => claim({ bundle: "/new" }, record({ ...stale, bundle: "/older" }))).toThrow("already exists");
+    expect(store.loadState(root, "box").bundle).toBe("/old");
+    claim({ bundle: "/new" }, record(stale));
     expect(store.loadState(root, "box").bundle).toBe("/new");
     expect(fs.readdirSync(root)).toEqual(["box"]);
   });

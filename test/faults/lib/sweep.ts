@@ -28,8 +28,8 @@ export interface Case {
   readonly error: string;
 }
 
-/** Finds what is wrong with one outcome; the id is that of the container. */
-export type Judge = (at: Case, outcome: Outcome, id: string) => Promise<string[]>;
+/** Finds what is wrong with one outcome; the id is that of the container, which was made of the bundle. */
+export type Judge = (at: Case, outcome: Outcome, id: string, bundle: string) => Promise<string[]>;
 
 /** The plan of a subject: indices and pointers are the same for all ids. */
 export async function subjectPlan({ name, verb, config, flags = [] }: Subject): Promise<Plan> {
@@ -55,7 +55,7 @@ export async function sweep(subject: Subject, cases: readonly Case[], judge: Jud
       const id = `${TAG}-${name}-${lane}-${at.list}-${at.index}-${at.error}`;
       writeConfig(bundle, config(id));
       const outcome = await tsrunc([verb, "--bundle", bundle, ...flags, id], fault);
-      const found = await judge(at, outcome, id);
+      const found = await judge(at, outcome, id, bundle);
       problems.push(...found.map((text) => `${verb} ${fault} (${at.op.op}): ${text}`));
       if (found.length > 0) await tsrunc(["delete", "--force", id]);
     }
