@@ -1,4 +1,5 @@
 #include "host.h"
+#include "text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -50,9 +51,10 @@ static int bytes_of(JSContext *context, JSValueConst value, uint8_t **data, size
 
 static int to_argument(JSContext *context, JSValueConst value, struct argument *argument)
 {
+  size_t length;
   argument->text = NULL;
   if (JS_IsString(value)) {
-    argument->text = JS_ToCString(context, value);
+    argument->text = text_encode(context, &length, value);
     argument->word = (long)argument->text;
     return argument->text == NULL ? -1 : 0;
   }
@@ -124,38 +126,6 @@ static int read_all(JSContext *context, int fd, struct content *content)
   }
 }
 
-static JSValue latin1(JSContext *context, const uint8_t *data, size_t length)
-{
-  size_t high = 0;
-  for (size_t i = 0; i < length; i++)
-    high += data[i] >> 7;
-  if (high == 0)
-    return JS_NewStringLen(context, (const char *)data, length);
-  uint8_t *text = js_malloc(context, length + high);
-  if (text == NULL)
-    return JS_EXCEPTION;
-  size_t at = 0;
-  for (size_t i = 0; i < length; i++) {
-    if (data[i] >= 0x80)
-      text[at++] = (uint8_t)(0xc0 | data[i] >> 6);
-    text[at++] = data[i] < 0x80 ? data[i] : (uint8_t)(0x80 | (data[i] & 0x3f));
-  }
-  JSValue value = JS_NewStringLen(context, (const char *)text, at);
-  js_free(context, text);
-  return value;
-}
-
-enum encoding { UTF8, LATIN1, BYTES };
-
-static JSValue decode(JSContext *context, const uint8_t *data, size_t length, int encoding)
-{
-  if (encoding == UTF8)
-    return JS_NewStringLen(context, (const char *)data, length);
-  if (encoding == LATIN1)
-    return latin1(context, data, length);
-  return JS_NewArrayBufferCopy(context, data, length);
-}
-
 /* readFile(path or descriptor, encoding): a string or an ArrayBuffer, or -errno. */
 static JSValue host_read_file(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
 {
@@ -177,7 +147,7 @@ static JSValue host_read_file(JSContext *context, JSValueConst this, int argc, J
   int error = read_all(context, fd, &content);
   if (source.text != NULL)
     close(fd);
-  JSValue value = error < 0 ? JS_NewInt32(context, error) : decode(context, content.data, content.length, encoding);
+  JSValue value = error < 0 ? JS_NewInt32(context, error) : text_decode(context, content.data, content.length, encoding);
   if (content.data != first)
     js_free(context, content.data);
   return value;
@@ -196,7 +166,7 @@ static JSValue host_decode(JSContext *context, JSValueConst this, int argc, JSVa
     return JS_EXCEPTION;
   if (start < 0 || end < start || (size_t)end > size)
     return JS_ThrowRangeError(context, "bytes %lld to %lld of %zu", (long long)start, (long long)end, size);
-  return decode(context, data + start, (size_t)(end - start), encoding);
+  return text_decode(context, data + start, (size_t)(end - start), encoding);
 }
 
 /* byteLength(text): in UTF-8 */
@@ -204,7 +174,7 @@ static JSValue host_byte_length(JSContext *context, JSValueConst this, int argc,
 {
   (void)this;
   size_t length;
-  const char *text = argc == 1 ? JS_ToCStringLen(context, &length, argv[0]) : NULL;
+  const char *text = argc == 1 ? text_encode(context, &length, argv[0]) : NULL;
   if (text == NULL)
     return JS_EXCEPTION;
   JS_FreeCString(context, text);
@@ -220,7 +190,7 @@ static JSValue host_encode(JSContext *context, JSValueConst this, int argc, JSVa
   int64_t at;
   if (argc != 3 || bytes_of(context, argv[1], &data, &size) < 0 || JS_ToInt64(context, &at, argv[2]) < 0)
     return JS_EXCEPTION;
-  const char *text = JS_ToCStringLen(context, &length, argv[0]);
+  const char *text = text_encode(context, &length, argv[0]);
   if (text == NULL)
     return JS_EXCEPTION;
   int fits = at >= 0 && (size_t)at <= size && length <= size - (size_t)at;
@@ -234,7 +204,8 @@ static JSValue host_encode(JSContext *context, JSValueConst this, int argc, JSVa
 static JSValue host_list(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
 {
   (void)this;
-  const char *path = argc == 1 ? JS_ToCString(context, argv[0]) : NULL;
+  size_t length;
+  const char *path = argc == 1 ? text_encode(context, &length, argv[0]) : NULL;
   if (path == NULL)
     return JS_EXCEPTION;
   int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -252,7 +223,7 @@ static JSValue host_list(JSContext *context, JSValueConst this, int argc, JSValu
       at += entry->d_reclen;
       if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
         continue;
-      JS_SetPropertyUint32(context, list, count++, JS_NewString(context, entry->d_name));
+      JS_SetPropertyUint32(context, list, count++, text_new(context, entry->d_name));
       JS_SetPropertyUint32(context, list, count++, JS_NewInt32(context, entry->d_type));
     }
   }
@@ -266,6 +237,7 @@ static JSValue host_list(JSContext *context, JSValueConst this, int argc, JSValu
 
 static char **to_strings(JSContext *context, JSValueConst list)
 {
+  size_t size;
   JSValue length = JS_GetPropertyStr(context, list, "length");
   uint32_t count;
   if (JS_ToUint32(context, &count, length) < 0)
@@ -273,7 +245,7 @@ static char **to_strings(JSContext *context, JSValueConst list)
   char **strings = js_mallocz(context, ((size_t)count + 1) * sizeof *strings);
   for (uint32_t i = 0; strings != NULL && i < count; i++) {
     JSValue value = JS_GetPropertyUint32(context, list, i);
-    strings[i] = (char *)JS_ToCString(context, value);
+    strings[i] = (char *)text_encode(context, &size, value);
     JS_FreeValue(context, value);
     if (strings[i] == NULL)
       return NULL;
@@ -281,14 +253,18 @@ static char **to_strings(JSContext *context, JSValueConst list)
   return strings;
 }
 
-/* execve(path, args, env): -errno, if it returns. Nothing is released then, since the process is about to end. */
+/*
+ * execve(path, args, env): -errno, if it returns. Nothing is released then, since the process is about to end. Without env
+ * the variables are this process's, byte for byte.
+ */
 static JSValue host_execve(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
 {
   (void)this;
-  const char *path = argc == 3 ? JS_ToCString(context, argv[0]) : NULL;
+  size_t length;
+  const char *path = argc >= 2 ? text_encode(context, &length, argv[0]) : NULL;
   char **args = path == NULL ? NULL : to_strings(context, argv[1]);
-  char **env = args == NULL ? NULL : to_strings(context, argv[2]);
-  if (env == NULL)
+  char **env = args == NULL || argc == 2 ? this_process.env : to_strings(context, argv[2]);
+  if (args == NULL || env == NULL)
     return JS_EXCEPTION;
   execve(path, args, env);
   return JS_NewInt32(context, -errno);
@@ -298,7 +274,7 @@ static JSValue strings_of(JSContext *context, char **strings)
 {
   JSValue list = JS_NewArray(context);
   for (uint32_t i = 0; strings[i] != NULL; i++)
-    JS_SetPropertyUint32(context, list, i, JS_NewString(context, strings[i]));
+    JS_SetPropertyUint32(context, list, i, text_new(context, strings[i]));
   return list;
 }
 

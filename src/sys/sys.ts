@@ -157,8 +157,9 @@ export function execve(
   keepsFds = false,
 ): never {
   const object = `\`${file}\``;
-  // Bun's own execve needs no FFI, but closes every descriptor above stdio.
-  const direct = process.versions.bun === undefined || keepsFds;
+  // Bun's own execve needs no FFI, but closes every descriptor above stdio; ours does not.
+  const { bun, quickjs } = process.versions;
+  const direct = quickjs === undefined && (bun === undefined || keepsFds);
   try {
     call("execve", object, () => (direct ? become(file, args, env) : own(file, args, env)));
   } catch (error) {

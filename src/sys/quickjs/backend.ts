@@ -6,10 +6,6 @@ import { host } from "./host.ts";
 export function quickjsBackend(): Backend {
   return {
     invoke(name, args) {
-      if (name === "execve") {
-        const [file, words, variables] = args as [string, readonly string[], readonly string[]];
-        return host.execve(file, words, variables);
-      }
       if (name === "syscall") {
         const [number, ...words] = args as number[];
         return host.syscall(number ?? -1, ...words);

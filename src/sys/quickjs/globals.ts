@@ -16,7 +16,10 @@ class OwnTextEncoder {
 
 /** `Atomics.wait` on a word that nobody changes: how synchronous code sleeps in JavaScript. */
 function wait(_words: unknown, _at: number, _value: number, milliseconds: number): "timed-out" {
-  const time = new BigInt64Array([BigInt(Math.floor(milliseconds / 1000)), BigInt((milliseconds % 1000) * 1e6)]);
+  const time = new BigInt64Array([
+    BigInt(Math.floor(milliseconds / 1000)),
+    BigInt(Math.round((milliseconds % 1000) * 1e6)),
+  ]);
   attempt("nanosleep", new Uint8Array(time.buffer), 0);
   return "timed-out";
 }
@@ -33,3 +36,6 @@ Object.assign(globalThis, {
     now: () => host.clock(CLOCK_MONOTONIC) / 1e6,
   },
 });
+
+// Its seed is in the heap: every process would draw the same numbers.
+Reflect.deleteProperty(Math, "random");

@@ -20,8 +20,8 @@ export interface Host {
   encode(text: string, bytes: Uint8Array, at: number): number;
   /** Name and d_type in turn, of all entries of a directory but `.` and `..`; -errno on failure. */
   list(path: string): readonly (string | number)[] | number;
-  /** Returns only on failure: -errno. */
-  execve(path: string, args: readonly string[], env: readonly string[]): number;
+  /** Returns only on failure: -errno. Without `env` the variables are this process's, byte for byte. */
+  execve(path: string, args: readonly string[], env?: readonly string[]): number;
   argv(): string[];
   environ(): string[];
   /** Nanoseconds of a clock of clock_gettime(2). */

@@ -1,5 +1,5 @@
 /** The part of `node:process` that tsrunc uses. Nothing is read before it is asked for: this is part of a snapshot. */
-import { attempt, call } from "./call.ts";
+import { attempt, call, checked, failure } from "./call.ts";
 import { readLink } from "./fs.ts";
 import { host } from "./host.ts";
 
@@ -27,7 +27,7 @@ function argv(): readonly string[] {
 
 function environment(): Record<string, string> {
   if (variables === undefined) {
-    variables = {};
+    variables = Object.create(null) as Record<string, string>;
     for (const variable of host.environ()) {
       const cut = variable.indexOf("=");
       // The first counts, as with getenv(3).
@@ -35,6 +35,10 @@ function environment(): Record<string, string> {
     }
   }
   return variables;
+}
+
+function pairs(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
 }
 
 const own = {
@@ -56,13 +60,19 @@ const own = {
   get execPath(): string {
     return readLink("/proc/self/exe") ?? "";
   },
+  /** `process.execve` of Bun, with the other descriptors as they are. @throws Error as Node's; it returns in no other way */
+  execve(file: string, args: readonly string[], env: Readonly<Record<string, string>>): never {
+    // Byte for byte, where it is ours: names may occur twice, and values need not be UTF-8.
+    const result = env === variables ? host.execve(file, args) : host.execve(file, args, pairs(env));
+    throw failure(-result, "execve", file);
+  },
   cwd(): string {
     const bytes = new Uint8Array(PATH_MAX);
     const length = call("getcwd", undefined, bytes, bytes.length);
     return host.decode(bytes, 0, length - 1, 0);
   },
   chdir(path: string): void {
-    call("chdir", path, path);
+    call("chdir", path, checked(path));
   },
   kill(pid: number, signal: number): void {
     call("kill", undefined, pid, signal);
