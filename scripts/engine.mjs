@@ -23,7 +23,14 @@ async function compile(out, init) {
   if (!isStale(out, [...sources, ...filesIn(folder, ".h"), ...objects, init])) return;
   const flags =
     "-std=gnu11 -D_GNU_SOURCE -O2 -static -fno-pie -no-pie -Wall -Wextra -Werror -Wno-cast-function-type".split(" ");
-  const link = ["-Wl,-e,engine_entry", `-Wl,-Ttext-segment=${ADDRESS}`, "-Wl,--build-id=none", "-lm", "-lpthread"];
+  const link = [
+    "-Wl,-e,engine_entry",
+    `-Wl,-Ttext-segment=${ADDRESS}`,
+    "-Wl,--build-id=none",
+    "-Wl,--wrap=gettimeofday",
+    "-lm",
+    "-lpthread",
+  ];
   const headers = ["-isystem", include, ...kernelHeaderFlags(compiler)];
   run(compiler, [
     ...[...flags, ...headers, `-DTSRUNC_INIT="${init}"`, "-o", `${out}.new`],
@@ -53,8 +60,9 @@ function writeConfig(file) {
 export async function buildEngine({ out, heap, init, script }) {
   await compile(out, init);
   const made = `${heap}.new`;
-  const stdio = ["ignore", "inherit", "inherit"];
-  if (script !== undefined) execFileSync(out, ["--snapshot", script, made], { stdio });
+  // Without the environment of the build, which is no part of what is built.
+  const options = { stdio: ["ignore", "inherit", "inherit"], env: {} };
+  if (script !== undefined) execFileSync(out, ["--snapshot", script, made], options);
   else {
     run(findBun(), ["scripts/bundle-engine.ts", `${heap}.js`]);
     const bundle = mkdtempSync(join(tmpdir(), "tsrunc-build-"));
@@ -62,7 +70,7 @@ export async function buildEngine({ out, heap, init, script }) {
       mkdirSync(join(bundle, "rootfs"));
       run(findBun(), ["src/cli/main.ts", "spec", "--bundle", bundle]);
       writeConfig(join(bundle, "config.json"));
-      execFileSync(out, ["--snapshot", `${heap}.js`, made, bundle], { stdio });
+      execFileSync(out, ["--snapshot", `${heap}.js`, made, bundle], options);
     } finally {
       rmSync(bundle, { recursive: true, force: true });
     }

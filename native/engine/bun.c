@@ -9,16 +9,17 @@
 #include "engine.h"
 #include "host.h"
 
-#include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
+/* With less Bun crashes; 192 KiB are enough for it (measured). */
+#define SMALLEST_STACK (256ul * 1024)
 
 /* Filled in by the build. */
 struct bun bun = {.magic = "TSRUNBUN"};
@@ -69,9 +70,10 @@ static void *map(void *at, size_t size, int protection, int flags, int fd, off_t
 
 static void map_segment(char *base, const Elf64_Phdr *segment, int fd)
 {
-  unsigned long start = segment->p_vaddr & ~(PAGE - 1), skip = segment->p_vaddr - start;
+  unsigned long page = (unsigned long)sysconf(_SC_PAGESIZE);
+  unsigned long start = segment->p_vaddr & ~(page - 1), skip = segment->p_vaddr - start;
   unsigned long end = skip + segment->p_filesz, whole = skip + segment->p_memsz;
-  unsigned long mapped = (end + PAGE - 1) & ~(PAGE - 1);
+  unsigned long mapped = (end + page - 1) & ~(page - 1);
   map(base + start, end, protection(segment), MAP_FIXED, fd, (off_t)(segment->p_offset - skip));
   if (segment->p_memsz == segment->p_filesz)
     return;
@@ -106,14 +108,6 @@ static char *map_interpreter(unsigned long *entry)
   return base;
 }
 
-static size_t count(char **list)
-{
-  size_t n = 0;
-  while (list[n] != NULL)
-    n++;
-  return n;
-}
-
 static void tell(Elf64_auxv_t *auxv, unsigned long base)
 {
   for (; auxv->a_type != AT_NULL; auxv++) {
@@ -138,9 +132,11 @@ static void tell(Elf64_auxv_t *auxv, unsigned long base)
 _Noreturn static void jump(long *stack, unsigned long entry)
 {
 #if defined(__x86_64__)
-  __asm__ volatile("movq %0, %%rsp\n\txorl %%edx, %%edx\n\txorl %%ebp, %%ebp\n\tjmp *%1" : : "r"(stack), "r"(entry) : "memory");
+  __asm__ volatile("movq %0, %%rsp\n\txorl %%ebp, %%ebp\n\tjmp *%1" : : "r"(stack), "a"(entry), "d"(0l) : "memory");
 #elif defined(__aarch64__)
-  __asm__ volatile("mov sp, %0\n\tmov x29, #0\n\tmov x30, #0\n\tbr %1" : : "r"(stack), "r"(entry) : "memory");
+  register unsigned long to __asm__("x16") = entry;
+  register unsigned long at_exit __asm__("x0") = 0;
+  __asm__ volatile("mov sp, %0\n\tmov x29, #0\n\tmov x30, #0\n\tbr %1" : : "r"(stack), "r"(to), "r"(at_exit) : "x29", "x30", "memory");
 #else
 #error "Bun has no executable for this architecture"
 #endif
@@ -149,31 +145,38 @@ _Noreturn static void jump(long *stack, unsigned long entry)
 
 _Noreturn void start_bun(void)
 {
+  struct rlimit limit;
   if (bun.entry == 0) {
     errno = ENOEXEC;
     fail("this part of tsrunc");
   }
+  if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < SMALLEST_STACK) {
+    fprintf(stderr, "tsrunc: this needs a stack of %lu KiB (ulimit -s)\n", SMALLEST_STACK / 1024);
+    _exit(1);
+  }
   unsigned long entry;
   char *base = map_interpreter(&entry);
   char **argv = this_process.argv, **env = this_process.env;
-  size_t words = count(argv), variables = count(env);
-  char **after = env + variables + 1;
-  size_t auxv_size = 0;
-  while (((Elf64_auxv_t *)after)[auxv_size++].a_type != AT_NULL)
-    continue;
-  size_t size = (1 + words + 1 + 1 + variables + 1) * sizeof(long) + auxv_size * sizeof(Elf64_auxv_t);
-  long *stack = alloca(size + 64);
-  stack = (long *)(((unsigned long)stack + 15) & ~15ul);
-  long *to = stack;
-  *to++ = (long)words;
-  for (size_t i = 0; i <= words; i++)
-    *to++ = (long)argv[i];
-  *to++ = (long)jit_setting(argv);
-  for (size_t i = 0; i < variables; i++)
-    if (!is_hidden(env[i]))
-      *to++ = (long)env[i];
+  long setting = (long)jit_setting(argv);
+  /*
+   * Where the kernel's was, which may be megabytes, and above all that is in use. A word is read before its place is
+   * written to: there are at most two more than before, and the stack begins four lower.
+   */
+  long *stack = engine_stack - 4, *to = stack + 1;
+  while (*argv != NULL)
+    *to++ = (long)*argv++;
+  stack[0] = to - stack - 1;
   *to++ = 0;
-  memcpy(to, after, auxv_size * sizeof(Elf64_auxv_t));
+  *to++ = setting;
+  for (; *env != NULL; env++)
+    if (!is_hidden(*env))
+      *to++ = (long)*env;
+  *to++ = 0;
+  long *auxv = (long *)(env + 1);
+  size_t words = 0;
+  while (auxv[words] != AT_NULL)
+    words += 2;
+  memmove(to, auxv, (words + 2) * sizeof *to);
   tell((Elf64_auxv_t *)to, (unsigned long)base);
   jump(stack, entry);
 }

@@ -19,5 +19,7 @@ struct bun {
 extern struct bun bun;
 /* The stack as the kernel made it: argc, argv, NULL, environment, NULL, auxv. */
 extern long *engine_stack;
+/* Calls a function that does not return, with the stack that ends at `end`. */
+_Noreturn void engine_on_stack(void *end, void (*function)(void));
 
 #endif

@@ -32,7 +32,9 @@
 #define MFD_ALLOW_SEALING 2
 #endif
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC 4 /* Linux 5.11 */
+#endif
 
 /* Above the descriptors that --preserve-fds hands on, below what would make the kernel grow the table. */
 #define INIT_FD 40

@@ -21,6 +21,15 @@ struct block {
 };
 #define HEAD sizeof(size_t)
 
+int heap_is_being_made;
+
+/* What the build has read of its machine, and freed, is not for the executable. */
+static void wipe(void *memory, size_t size)
+{
+  if (heap_is_being_made)
+    memset(memory, 0, size);
+}
+
 static size_t round_up(size_t value, size_t to)
 {
   return (value + to - 1) & ~(to - 1);
@@ -113,6 +122,7 @@ static void heap_free(JSMallocState *state, void *memory)
   struct block *block = block_of(memory);
   state->malloc_count--;
   state->malloc_size -= block->size;
+  wipe(memory, block->size - HEAD);
   if (block->size > LARGE && !in_snapshot(block)) {
     munmap(block, block->size);
     return;
@@ -132,8 +142,10 @@ static void *heap_realloc(JSMallocState *state, void *memory, size_t size)
     return NULL;
   }
   size_t now = usable_size(memory);
-  if (size <= now && size * 2 >= now)
+  if (size <= now && size * 2 >= now) {
+    wipe((char *)memory + size, now - size);
     return memory;
+  }
   void *other = heap_malloc(state, size);
   if (other == NULL)
     return NULL;
@@ -154,6 +166,7 @@ int heap_create(void)
     errno = EEXIST;
     return -1;
   }
+  heap_is_being_made = 1;
   memcpy(HEAP->magic, "TSRUNCJS", 8);
   HEAP->next = (char *)HEAP_BASE + round_up(sizeof(struct heap), UNIT) + UNIT - HEAD;
   HEAP->end = (char *)HEAP_BASE + HEAP_LIMIT;

@@ -25,6 +25,8 @@ struct heap {
 
 #define HEAP ((struct heap *)HEAP_BASE)
 
+/* 1 in the build's process. */
+extern int heap_is_being_made;
 /* An empty heap, in the build's process. Returns -1 with errno. */
 int heap_create(void);
 /* What has to be written of it, in whole pages. */

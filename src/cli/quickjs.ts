@@ -11,9 +11,13 @@ import { warmUp } from "./warm-up.ts";
 await loadAll();
 await import("./report.ts");
 await import("../init/launch.ts");
-// The build gives a bundle: `engine --snapshot SCRIPT HEAP BUNDLE`.
-const bundle = process.argv[5];
-if (bundle !== undefined) warmUp(bundle);
-forget();
+/** The build gives a bundle: `engine --snapshot SCRIPT HEAP BUNDLE`. No variable of the module may keep its name. */
+function prepare(): void {
+  const bundle = process.argv[5];
+  if (bundle !== undefined) warmUp(bundle);
+  forget();
+}
+
+prepare();
 
 Object.assign(globalThis, { start: () => main(process.argv.slice(2)) });
