@@ -149,12 +149,13 @@ int do_send_pidfd(const struct op_send_pidfd *op) {
 }
 
 int do_open_ns(const struct op_open_ns *op) {
-  int fd = open(str(op->path), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (fd < 0) return fail(STEP_OPEN_NS_OPEN, str(op->path));
+  const char *path = expand(op->path, NULL);
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd < 0) return fail(STEP_OPEN_NS_OPEN, path);
   int type = ioctl(fd, NS_GET_NSTYPE);
   if (type < 0 || (uint64_t)type != op->type) {
     close(fd);
-    return fail_errno(STEP_OPEN_NS_TYPE, EINVAL, str(op->path));
+    return fail_errno(STEP_OPEN_NS_TYPE, EINVAL, path);
   }
   return set_slot(op->slot, fd);
 }

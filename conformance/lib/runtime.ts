@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly stdin?: string;
   /** Shell text put before the command, e.g. `exec 3</etc/passwd;`. */
   readonly shell?: string;
+  /** Words put before the command, e.g. `nsenter --net=FILE`. */
+  readonly wrap?: readonly string[];
   /** Where to keep stdout; a file of its own when absent. */
   readonly stdout?: string;
   /** Words in place of `--root DIR`. */
@@ -44,7 +46,7 @@ let calls = 0;
  * would otherwise keep a pipe open for ever.
  */
 export function startRuntime(args: readonly string[], options: RunOptions = {}): Running {
-  const words = [...RUNTIME, ...(options.global ?? ["--root", stateRoot()]), ...args];
+  const words = [...(options.wrap ?? []), ...RUNTIME, ...(options.global ?? ["--root", stateRoot()]), ...args];
   return startCommand(
     options.shell === undefined ? words : ["/bin/sh", "-c", `${options.shell} exec "$@"`, "sh", ...words],
     options,

@@ -26,7 +26,7 @@ export function supportedFeatures(): Features {
       intelRdt: { enabled: false, schemata: false, monitoring: false },
       memoryPolicy: memoryPolicyFeatures(),
       mountExtensions: { idmap: { enabled: true } },
-      netDevices: { enabled: false },
+      netDevices: { enabled: true },
     },
     annotations: {
       "io.github.tsrunc.version": version(),

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import process from "node:process";
 import { readCgroupFacts } from "../cgroups/facts.ts";
 import type { HostFacts } from "../program/input.ts";
+import { findNamespace } from "../spec/check-namespaces.ts";
 import type { Spec } from "../spec/types.ts";
 import type { Context } from "./context.ts";
 import { inUserNamespace } from "./context.ts";
@@ -32,7 +33,20 @@ export function readHostFacts(context: Context, spec: Spec): HostFacts {
     kcore: fs.existsSync("/proc/kcore"),
     nofile: context.nofile,
     inUserNamespace: inUserNamespace(),
+    ownNetwork: spec.linux?.netDevices !== undefined && joinsOwnNetwork(spec),
   };
+}
+
+/** Namespaces are the same where their files are (namespaces(7)). One that is not there is told of when it is opened. */
+function joinsOwnNetwork(spec: Spec): boolean {
+  const path = findNamespace(spec, "network")?.path ?? "";
+  if (path === "") return false;
+  try {
+    const [own, joined] = [fs.statSync("/proc/self/ns/net"), fs.statSync(path)];
+    return own.ino === joined.ino && own.dev === joined.dev;
+  } catch {
+    return false;
+  }
 }
 
 /** Set-uid helpers are taken from the system's directories only, never from the caller's PATH. */

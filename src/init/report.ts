@@ -135,6 +135,16 @@ function hintOf(op: OpName, step: string, { errno, aux }: Report): string | unde
   if (op === "mount" && name === "EPERM" && step !== "procfs")
     return "the user namespace may not have the rights for this file system";
   if (op === "bind" && step === "source" && name === "ENOENT") return "the source of a bind mount must exist";
+  if (op.startsWith("net")) return networkHint(op, step, name);
   if (op === "chdir" && name === "EACCES") return "the user of the process may not enter it";
+  return undefined;
+}
+
+function networkHint(op: OpName, step: string, name: string): string | undefined {
+  if (name === "ENODEV") return "devices are looked for in the network namespace that the runtime is in";
+  if (op === "netFind" && name === "EEXIST")
+    return "the container's network namespace has such a device; a `name` that ends in `%d` is made unique by the kernel";
+  if (op === "netMove" && step === "move" && name === "EINVAL")
+    return "the kernel keeps some kinds of devices in their namespace, such as bridges and tunnels' own";
   return undefined;
 }

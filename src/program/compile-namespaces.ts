@@ -2,7 +2,7 @@
 import { TsruncError } from "../errors.ts";
 import type { IDMapping, NamespaceType, Spec } from "../spec/types.ts";
 import type { HostFacts } from "./input.ts";
-import { type Op, PID, TOKENS } from "./ops.ts";
+import { literal, type Op, PID, TOKENS } from "./ops.ts";
 
 /** Flags of clone(2), also the types of setns(2). */
 export const CLONE_FLAGS: Readonly<Record<NamespaceType, number>> = {
@@ -49,6 +49,8 @@ export interface NamespaceOps {
   readonly first: readonly Op[];
   /** Init, once the maps are written. */
   readonly enter: readonly Op[];
+  /** Slot of the network namespace, where it is joined. */
+  readonly network: number | undefined;
 }
 
 export function compileNamespaces(
@@ -62,7 +64,14 @@ export function compileNamespaces(
   let next = 0;
   for (const [type, { path, at }] of ns.joined) {
     slots.set(type, next);
-    open.push({ op: "openNs", slot: next++, path, type: CLONE_FLAGS[type], at, what: `${type} namespace` });
+    open.push({
+      op: "openNs",
+      slot: next++,
+      path: literal(path),
+      type: CLONE_FLAGS[type],
+      at,
+      what: `${type} namespace`,
+    });
   }
   return {
     open,
@@ -70,6 +79,7 @@ export function compileNamespaces(
     maps: [...idMaps(spec, ns, facts), ...offsetOps(spec, ns)],
     first: firstOps(spec, ns),
     enter: enterOps(spec, ns, slots),
+    network: slots.get("network"),
   };
 }
 

@@ -13,6 +13,7 @@ import {
   type Namespaces,
   namespacesOf,
 } from "./compile-namespaces.ts";
+import { compileNetDevices, type NetDeviceOps } from "./compile-net-devices.ts";
 import { compileProcess, type ProcessOps } from "./compile-process.ts";
 import { compileRootfs, NOTIFY_DIRECTORY, type RootfsOps } from "./compile-rootfs.ts";
 import { anyCpuOp, linuxProcessOps } from "./compile-scheduling.ts";
@@ -32,6 +33,7 @@ interface Parts {
   readonly input: CompileInput;
   readonly ns: Namespaces;
   readonly names: NamespaceOps;
+  readonly network: NetDeviceOps;
   readonly rootfs: RootfsOps;
   readonly seccomp: SeccompOps;
   readonly process: ProcessOps;
@@ -60,12 +62,14 @@ export function compileCreate(input: CompileInput): Program {
     createCwd: true,
   });
   const names = compileNamespaces(spec, ns, input.facts, input.cgroup.into);
-  const parts: Parts = { input, ns, names, rootfs: compileRootfs(input, ns), seccomp, process, keepFds };
+  const network = compileNetDevices(input, names.network);
+  const rootfs = compileRootfs(input, ns);
+  const parts: Parts = { input, ns, names, network, rootfs, seccomp, process, keepFds };
   const init = initOps(parts);
   return {
     launcher: launcherOps(parts, sendTreeOps(init, input)),
     init,
-    cleanup: cleanupOps(input, parts.rootfs.leave),
+    cleanup: [...network.giveBack, ...cleanupOps(input, rootfs.leave)],
     cleanupFrom: 0,
     keepFds,
   };
@@ -80,7 +84,6 @@ function refuseUnsupported(spec: Spec, ns: Namespaces): void {
   const refuse = (at: string, what: string): never => {
     throw new TsruncError("unsupported", `${what} is not supported yet`, { at });
   };
-  if (Object.keys(spec.linux?.netDevices ?? {}).length > 0) refuse("/linux/netDevices", "moving network devices");
   if (spec.linux?.intelRdt !== undefined) refuse("/linux/intelRdt", "intelRdt");
   if (hasOwn(ns, "mount")) return;
   const needed = (at: string, what: string): never => {
@@ -121,7 +124,7 @@ function usesConsoleSocket(input: CompileInput): boolean {
 }
 
 function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
-  const { input, names, seccomp, process } = parts;
+  const { input, names, network, seccomp, process } = parts;
   const { spec, facts, stateDirectory } = input;
   const ops: Op[] = [];
   if (facts.nofile !== undefined) ops.push(nofileOp(facts.nofile));
@@ -141,7 +144,7 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
   ops.push(...notifyOps(input), ...seccomp.connect, ...names.open);
   if (input.mode === "run" && !input.noSubreaper) ops.push({ op: "subreaper" });
   ops.push(names.clone, ...(input.cgroup.adopt ?? []), ...oomOps(spec), ...names.maps);
-  ops.push(...process.launcher, { op: "post", token: TOKENS.released });
+  ops.push(...process.launcher, ...network.move, { op: "post", token: TOKENS.released });
   ops.push(...trees);
   if (hasRuntimeHooks(spec)) {
     ops.push({ op: "await", token: TOKENS.mounted });
@@ -193,10 +196,10 @@ function oomOps(spec: Spec): Op[] {
   ];
 }
 
-function runOps({ input, rootfs }: Parts): Op[] {
+function runOps({ input, rootfs, network }: Parts): Op[] {
   const { spec, id, bundle, environment } = input;
   const hooks = compileHooks({ spec, id, bundle, environment }, "poststart", "running");
-  const ops: Op[] = [{ op: "await", token: TOKENS.closed }, ...hooks];
+  const ops: Op[] = [{ op: "await", token: TOKENS.closed }, ...network.keep, ...hooks];
   if (input.notifySocket !== undefined && notifies(input)) {
     const background = input.mode === "run";
     ops.push({ op: "notifyForward", slot: SLOT_NOTIFY, socket: input.notifySocket, pid: 0, background });

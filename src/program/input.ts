@@ -23,6 +23,8 @@ export interface HostFacts {
   readonly nofile: number | undefined;
   /** The runtime itself runs in a user namespace that is not the initial one. */
   readonly inUserNamespace: boolean;
+  /** The network namespace that is to be joined is the one that the runtime is in. */
+  readonly ownNetwork: boolean;
 }
 
 /** One container to compile: everything that create and run decide upon. */

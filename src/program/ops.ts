@@ -41,7 +41,7 @@ export const OPS = {
     args: { slot: "slot", socket: "str", pid: "u64", background: "bool" },
     steps: ["fork", "open", "receive", "send"],
   },
-  openNs: { on: "L", args: { slot: "slot", path: "str", type: "u64" }, steps: ["open", "type"] },
+  openNs: { on: "L", args: { slot: "slot", path: "text", type: "u64" }, steps: ["open", "type"] },
   /** A pidfd, proven to be of the process that started then: what exec enters. */
   openPidfd: { on: "L", args: { slot: "slot", pid: "u64", start: "u64" }, steps: ["open", "gone"] },
   /**
@@ -92,6 +92,30 @@ export const OPS = {
   /** Relays signals and the terminal until the container's process ends; its status becomes the program's. */
   supervise: { on: "L", args: {}, steps: ["signalfd", "poll", "wait"] },
   subreaper: { on: "L", args: {}, steps: ["prctl"] },
+  // ---- network devices ----
+  /** A socket for rtnetlink(7), in the network namespace of slot `ns`. */
+  netlink: { on: "L", args: { slot: "slot", ns: "slot" }, steps: ["open", "enter", "socket", "leave"] },
+  /** A device must be where the socket `from` is, and none named `free` where `to` is. */
+  netFind: { on: "L", args: { from: "slot", to: "slot", name: "str", free: "str?" }, steps: ["find", "name"] },
+  /**
+   * Moves a device to the namespace `ns`, where the socket `to` is; there it is renamed, gets those of its addresses
+   * again that have all of `addressFlags` and `addressScope`, and is up.
+   */
+  netMove: {
+    on: "L",
+    args: {
+      from: "slot",
+      to: "slot",
+      ns: "slot",
+      name: "str",
+      rename: "str?",
+      addressFlags: "u64",
+      addressScope: "u64",
+    },
+    steps: ["find", "addresses", "move", "rename", "address", "up"],
+  },
+  /** Gives back what `netMove` moved, with all of its addresses, as long as the sockets are open. */
+  netReturn: { on: "L", args: { host: "slot", there: "slot" }, steps: ["open", "move", "find"] },
   // ---- both ----
   spawn: {
     on: "B",

@@ -99,6 +99,10 @@ describe("features", () => {
     );
   });
 
+  test("network devices are moved", () => {
+    expect(supportedFeatures().linux?.netDevices).toEqual({ enabled: true });
+  });
+
   test("only names flags as supported that are known", () => {
     const seccomp = supportedFeatures().linux?.seccomp;
     expect(seccomp?.knownFlags).toEqual(expect.arrayContaining([...(seccomp?.supportedFlags ?? ["none"])]));

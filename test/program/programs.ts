@@ -54,6 +54,7 @@ export function hostFacts(cgroup: CgroupFacts, changes: Partial<HostFacts> = {})
     nofile: undefined,
     kcore: false,
     inUserNamespace: false,
+    ownNetwork: false,
     ...changes,
   };
 }
@@ -134,6 +135,12 @@ function mapped(): Spec {
   return { ...spec, mounts: [{ destination: "/data", source: "/srv", options: ["rbind", "rro"] }] };
 }
 
+/** Of one that keeps its name, one that gets another, and one that the kernel names. */
+function withDevices(namespace: { type: "network"; path?: string }): Spec {
+  const netDevices = { eth0: { name: "wan%d" }, eth1: {}, eth2: { name: "lan" } };
+  return small([], { namespaces: [namespace], netDevices });
+}
+
 function readonlyDev(): Spec {
   const spec = small(
     ["mount"],
@@ -195,6 +202,8 @@ export function programs(): ReadonlyMap<string, Program> {
     ["seccomp-listener", create(agent, { seccomp: NOTIFY })],
     ["no-mount-namespace", create(host, { mode: "run-detached", ...v1 })],
     ["no-pivot", create(small(["mount"]), { noPivot: true, noNewKeyring: true })],
+    ["network-devices", create(withDevices({ type: "network" }))],
+    ["network-devices-joined", create(withDevices({ type: "network", path: "/run/netns/box" }), { mode: "run" })],
     ["readonly-dev", create(readonlyDev())],
     [
       "sockets",

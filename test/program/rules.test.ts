@@ -125,3 +125,18 @@ test("an unknown security module is refused before anything is made", () => {
     ["attr/exec", false],
   ]);
 });
+
+test.each<[string, Parameters<typeof hostFacts>[1], string]>([
+  ["a user other than root", { euid: 1000 }, "rootless"],
+  ["root of a user namespace", { inUserNamespace: true }, "rootless"],
+  ["the host's network namespace", { ownNetwork: true }, "other than the host's"],
+])("network devices are refused to %s", (_, facts, text) => {
+  const spec = small(["network"], { netDevices: { eth0: {} } });
+  const compile = () => compileCreate(compileInput(spec, { facts: hostFacts(V2, facts) }));
+  expect(compile).toThrow(expect.objectContaining({ at: "/linux/netDevices", message: expect.stringContaining(text) }));
+});
+
+test("a container without network devices opens no socket for them", () => {
+  const { launcher, cleanup } = compileCreate(compileInput(small(["network"], { netDevices: {} })));
+  expect([...launcher, ...cleanup].filter(({ op }) => op.startsWith("net"))).toEqual([]);
+});

@@ -31,14 +31,17 @@ export interface Outcome {
 
 let calls = 0;
 
-/** Output goes to files: a container that is left would keep a pipe open. @throws Error when it hangs */
-export async function tsrunc(args: readonly string[], fault?: string): Promise<Outcome> {
+/**
+ * Output goes to files: a container that is left would keep a pipe open. `wrap`: words before the command.
+ * @throws Error when it hangs
+ */
+export async function tsrunc(args: readonly string[], fault?: string, wrap: readonly string[] = []): Promise<Outcome> {
   const stem = path.join(DIRECTORY, `call${++calls}`);
   const files = [`${stem}.out`, `${stem}.err`] as const;
   const [out, err] = [openSync(files[0], "w"), openSync(files[1], "w")];
   // The mark by which a process of ours that is left is found: the id is one of the arguments.
   const env = { PATH: process.env.PATH, CALL: args.join(" "), ...(fault === undefined ? {} : { TSRUNC_FAULT: fault }) };
-  const child = Bun.spawn([...COMMAND, ...args], { env, stdio: ["ignore", out, err], cwd: DIRECTORY });
+  const child = Bun.spawn([...wrap, ...COMMAND, ...args], { env, stdio: ["ignore", out, err], cwd: DIRECTORY });
   let hung = false;
   const timer = setTimeout(() => {
     hung = true;

@@ -18,6 +18,8 @@ export interface Subject {
   readonly verb: Verb;
   readonly config: (id: string) => Config;
   readonly flags?: readonly string[];
+  /** Words before the command, e.g. `nsenter --net=FILE`. */
+  readonly wrap?: readonly string[];
 }
 
 export interface Case {
@@ -45,7 +47,7 @@ export function casesOf(plan: Plan, lists: readonly ListName[], errors: readonly
 
 /** Runs all cases, two at a time, and collects what is wrong. */
 export async function sweep(subject: Subject, cases: readonly Case[], judge: Judge): Promise<string[]> {
-  const { name, verb, config, flags = [] } = subject;
+  const { name, verb, config, flags = [], wrap } = subject;
   const problems: string[] = [];
   let next = 0;
   const worker = async (lane: string) => {
@@ -54,7 +56,7 @@ export async function sweep(subject: Subject, cases: readonly Case[], judge: Jud
       const fault = `${at.list}:${at.index}:${at.error}`;
       const id = `${TAG}-${name}-${lane}-${at.list}-${at.index}-${at.error}`;
       writeConfig(bundle, config(id));
-      const outcome = await tsrunc([verb, "--bundle", bundle, ...flags, id], fault);
+      const outcome = await tsrunc([verb, "--bundle", bundle, ...flags, id], fault, wrap);
       const found = await judge(at, outcome, id, bundle);
       problems.push(...found.map((text) => `${verb} ${fault} (${at.op.op}): ${text}`));
       if (found.length > 0) await tsrunc(["delete", "--force", id]);

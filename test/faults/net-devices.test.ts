@@ -1,0 +1,86 @@
+/**
+ * Whatever op fails before the container runs: its network devices are the host's again, as they were. What is the host
+ * here is a network namespace of the test's own. Root only.
+ */
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { type Config, config, removeAll } from "./lib/bundle.ts";
+import { casesOf, failureProblems, type Judge, type Subject, subjectPlan, sweep } from "./lib/sweep.ts";
+
+setDefaultTimeout(300_000);
+
+const host = Bun.spawn(["unshare", "-n", "/bin/sh", "-c", "echo; exec sleep 1000"], { stdout: "pipe" });
+await host.stdout.getReader().read();
+const ENTER = ["nsenter", `--net=/proc/${host.pid}/ns/net`];
+
+afterAll(() => {
+  host.kill("SIGKILL");
+  removeAll();
+});
+
+function inHost(script: string): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...ENTER, "/bin/sh", "-ec", script]);
+  if (exitCode !== 0) throw new Error(`${stderr}`);
+  return `${stdout}`;
+}
+
+/** Cases run in two lanes at a time. */
+function deviceOf(id: string): string {
+  return id.includes("-b-") ? "laneb" : "lanea";
+}
+
+function makeDevice(name: string, n: number): void {
+  inHost(`
+    ip link add ${name} type veth peer name ${name}peer
+    ip address add 10.7.${n}.1/24 dev ${name} label ${name}:one
+    ip address add 10.8.${n}.1/24 dev ${name} scope link
+    ip -6 address add fd00:${n}::1/64 dev ${name} nodad
+    ip link set ${name} up
+    ip link set ${name}peer up`);
+}
+
+/** What there is to see of it but times; "" when it is not there. */
+function picture(name: string): string {
+  const shown = inHost(
+    `ip -o address show dev ${name} 2>/dev/null || true; ip -o link show dev ${name} 2>/dev/null || true`,
+  );
+  // An IPv6 address is tentative for a moment after its device came up.
+  const lines = shown.split("\n").map((line) => line.replace(/ tentative/, ""));
+  return lines.sort().join("\n").trim();
+}
+
+for (const name of ["lanea", "laneb"]) makeDevice(name, name === "lanea" ? 1 : 2);
+await Bun.sleep(100);
+const BEFORE = new Map(["lanea", "laneb"].map((name) => [name, picture(name)]));
+
+function withDevice(id: string): Config {
+  const base = config(id, "exit 0");
+  return { ...base, linux: { ...(base.linux as Config), netDevices: { [deviceOf(id)]: { name: "eth%d" } } } };
+}
+
+const SUBJECT: Subject = { name: "net", verb: "run", config: withDevice, wrap: ENTER };
+
+test.each(["EIO", "KILL"])("%s of any op", async (error) => {
+  const plan = await subjectPlan(SUBJECT);
+  const names = plan.launcher.map(({ op }) => op);
+  expect(names.filter((op) => op.startsWith("net"))).toEqual(["netlink", "netlink", "netFind", "netMove"]);
+  const judge: Judge = async (at, outcome, id) => {
+    const op = at.op.at === undefined ? at.op : { ...at.op, at: at.op.at.replace("lanea", deviceOf(id)) };
+    const problems = await failureProblems({ ...at, op }, outcome, id);
+    const now = picture(deviceOf(id));
+    const before = BEFORE.get(deviceOf(id));
+    // What passes over a failure has a container that ran, and that took its device with it.
+    const ran = at.op.orElse === true || at.op.quiet === true;
+    if (now === "") makeDevice(deviceOf(id), deviceOf(id) === "lanea" ? 1 : 2);
+    if (now !== before && !ran) problems.push(`the device was\n${before}\nand is\n${now}`);
+    BEFORE.set(deviceOf(id), picture(deviceOf(id)));
+    return problems;
+  };
+  // Until the container runs; a launcher that is killed can give nothing back.
+  const running = names.indexOf("closeSlot");
+  const cases = [
+    ...(error === "EIO" ? casesOf(plan, ["launcher"], [error]).filter(({ index }) => index < running) : []),
+    ...casesOf(plan, ["init"], [error]),
+  ];
+  expect(await sweep(SUBJECT, cases, judge)).toEqual([]);
+  expect(cases.length).toBeGreaterThan(50);
+});
