@@ -1,7 +1,7 @@
 /** What a verb is called with. */
 
-import * as path from "node:path";
 import type { Context } from "../container/context.ts";
+import { absolutePath } from "../container/paths.ts";
 import { startTiming } from "../timing.ts";
 import type { Flags } from "./flags.ts";
 
@@ -26,5 +26,8 @@ export function timedContext(call: Call, verb: string): Context {
   if (!text && svg === undefined) return context;
   startTiming(context.start);
   const title = `tsrunc ${verb} ${containerId(call)}`;
-  return { ...context, timings: { text, title, ...(svg === undefined ? {} : { svg: path.resolve(svg) }) } };
+  return {
+    ...context,
+    timings: { text, title, ...(svg === undefined ? {} : { svg: absolutePath(svg, "flag `--timings-svg`") }) },
+  };
 }

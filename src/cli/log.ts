@@ -7,6 +7,7 @@
  */
 
 import * as fs from "node:fs";
+import { absolutePath } from "../container/paths.ts";
 import { TsruncError } from "../errors.ts";
 
 export type LogFormat = "text" | "json";
@@ -34,7 +35,7 @@ const STDERR = 2;
 /** @throws TsruncError `io` when the file cannot be opened for appending. */
 export function openLog(options: LogOptions): Log {
   const path = options.path?.startsWith("file:") === true ? options.path.slice(5) : options.path;
-  const fd = path === undefined ? STDERR : openFile(path);
+  const fd = path === undefined ? STDERR : openFile(absolutePath(path, "flag `--log`"));
   const { format } = options;
   function write(level: LogLevel, message: string): void {
     try {

@@ -7,6 +7,7 @@ import type { CgroupManager } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
 import type { StartTime } from "../host.ts";
 import type { Perform, TimingOutput } from "../init/launch.ts";
+import { absolutePath } from "./paths.ts";
 
 export interface Logger {
   warn(message: string): void;
@@ -63,7 +64,7 @@ export function defaultRoot(env: Readonly<Record<string, string | undefined>>): 
 
 /** @throws TsruncError `usage` for a root that is `/`: its entries are not ours. */
 export function resolveRoot(given: string): string {
-  const root = path.resolve(given);
+  const root = absolutePath(given, "flag `--root`");
   if (root === "/") throw new TsruncError("usage", "flag `--root`: the root directory of the system cannot hold state");
   return root;
 }

@@ -23,6 +23,7 @@ import { readHostFacts } from "./host-facts.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { CreateOptions, RunOptions } from "./options.ts";
 import { userName } from "./owner.ts";
+import { absolutePath, maybeAbsolute } from "./paths.ts";
 import { self } from "./proc.ts";
 import { compileProfile } from "./seccomp-profile.ts";
 import { afterRemoval, factsAfterRemoval } from "./stale.ts";
@@ -46,7 +47,7 @@ export function prepareCreate(
   run?: RunOptions,
   stale?: StateRecord,
 ): Prepared {
-  const bundle = path.resolve(options.bundle);
+  const bundle = absolutePath(options.bundle, "flag `--bundle`");
   const directory = containerDirectory(path.resolve(context.root), options.id);
   const loaded = loadSpec(bundle);
   mark("config.json");
@@ -111,7 +112,6 @@ type FromOptions = Omit<
 >;
 
 function compileInput(spec: Spec, options: CreateOptions, run: RunOptions | undefined): FromOptions {
-  const absolute = (file: string | undefined) => (file === undefined ? undefined : path.resolve(file));
   return {
     id: options.id,
     environment: spec.hooks === undefined ? [] : environment(),
@@ -121,8 +121,8 @@ function compileInput(spec: Spec, options: CreateOptions, run: RunOptions | unde
     noSubreaper: run?.noSubreaper ?? false,
     preserveFds: options.preserveFds,
     consoleSocket: undefined,
-    pidfdSocket: absolute(options.pidfdSocket),
-    pidFile: absolute(options.pidFile),
+    pidfdSocket: maybeAbsolute(options.pidfdSocket, "flag `--pidfd-socket`"),
+    pidFile: maybeAbsolute(options.pidFile, "flag `--pid-file`"),
     notifySocket: process.env.NOTIFY_SOCKET || undefined,
     listenFds: listenFds(),
   };
@@ -165,7 +165,7 @@ function errnoWords(errno: string): string {
 /** As runc: a detached container needs somebody to hold the other end of its terminal. */
 function checkTerminal(spec: Spec, options: CreateOptions, mode: CompileInput["mode"]): string | undefined {
   const terminal = spec.process?.terminal === true;
-  const socket = options.consoleSocket === undefined ? undefined : path.resolve(options.consoleSocket);
+  const socket = maybeAbsolute(options.consoleSocket, "flag `--console-socket`");
   const detached = mode !== "run";
   if (terminal && detached && socket === undefined) {
     throw new TsruncError(

@@ -5,6 +5,7 @@ import { isCapability } from "../spec/capabilities.ts";
 import { loadProcess } from "../spec/load.ts";
 import type { Process, Spec, User } from "../spec/types.ts";
 import type { ExecOptions } from "./options.ts";
+import { absolutePath } from "./paths.ts";
 
 /** (uid_t)-1 means "no change" to the kernel, so it is nobody's id. */
 const MAX_ID = 0xffff_fffe;
@@ -19,7 +20,8 @@ export interface ExecProcess {
 export function execProcess(spec: Spec, options: ExecOptions): ExecProcess {
   const own = spec.process;
   if (own === undefined) throw new TsruncError("config", "the container's config has no process", { at: "/process" });
-  if (options.process !== undefined) return { target: withDefaults(readProcessFile(options.process), own), at: "" };
+  if (options.process !== undefined)
+    return { target: withDefaults(readProcessFile(absolutePath(options.process, "flag `--process`")), own), at: "" };
   return { target: fromFlags(own, options), at: "/process" };
 }
 

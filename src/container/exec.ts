@@ -12,6 +12,7 @@ import { execProcess } from "./exec-process.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { ExecOptions } from "./options.ts";
+import { maybeAbsolute } from "./paths.ts";
 import { compileProfile } from "./seccomp-profile.ts";
 import { containerStatus } from "./state.ts";
 import { CONFIG_FILE, containerDirectory, loadConfigText, loadState, type StateRecord } from "./store.ts";
@@ -31,7 +32,6 @@ export function execContainer(context: Context, options: ExecOptions): number | 
   const terminal = target.terminal === true;
   checkConsole(terminal, options);
   const facts = readHostFacts(context, { ...spec, process: target });
-  const absolute = (file: string | undefined) => (file === undefined ? undefined : path.resolve(file));
   const affinity = target.execCPUAffinity ?? spec.process?.execCPUAffinity;
   const list = (text: string | undefined) => (text === undefined || text === "" ? undefined : parseList(text));
   mark("read");
@@ -50,9 +50,9 @@ export function execContainer(context: Context, options: ExecOptions): number | 
     noNewKeyring: record.noNewKeyring ?? false,
     detach: options.detach,
     preserveFds: options.preserveFds,
-    pidFile: absolute(options.pidFile),
-    consoleSocket: absolute(options.consoleSocket),
-    pidfdSocket: absolute(options.pidfdSocket),
+    pidFile: maybeAbsolute(options.pidFile, "flag `--pid-file`"),
+    consoleSocket: maybeAbsolute(options.consoleSocket, "flag `--console-socket`"),
+    pidfdSocket: maybeAbsolute(options.pidfdSocket, "flag `--pidfd-socket`"),
     affinity: { initial: list(affinity?.initial), final: list(affinity?.final) },
   });
   mark("compile");

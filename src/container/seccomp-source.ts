@@ -9,6 +9,7 @@ import { errnoOf, errnoText } from "../spec/files.ts";
 import { parseJson } from "../spec/json.ts";
 import { checkSeccomp } from "../spec/load.ts";
 import type { Seccomp, SeccompArch } from "../spec/types.ts";
+import { absolutePath } from "./paths.ts";
 
 /** This machine's architecture. @throws TsruncError `unsupported` */
 export function hostArch(): SeccompArch {
@@ -53,6 +54,7 @@ export function readSeccompProfile(source: string): Seccomp {
 }
 
 function readSource(source: string): [file: string, bytes: Buffer] {
+  absolutePath(source, "`seccomp`");
   const file = fs.statSync(source, { throwIfNoEntry: false })?.isDirectory()
     ? path.join(source, "config.json")
     : source;

@@ -13,6 +13,7 @@ import type { Resources } from "../spec/types-resources.ts";
 import type { Context } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { UpdateOptions } from "./options.ts";
+import { absolutePath } from "./paths.ts";
 import { containerStatus } from "./state.ts";
 import { containerDirectory, LOCK_FILE, loadState } from "./store.ts";
 import { resourcesOfFlags } from "./update-flags.ts";
@@ -53,7 +54,12 @@ function wantedResources(context: Context, options: UpdateOptions): Resources {
   refuseRdt(options);
   const { resources: file } = options;
   // File descriptor 0 has no name that works everywhere: /dev/stdin cannot be opened where it is a socket.
-  const text = file === undefined ? "" : file === "-" ? fs.readFileSync(STDIN, "utf8") : readText(file);
+  const text =
+    file === undefined
+      ? ""
+      : file === "-"
+        ? fs.readFileSync(STDIN, "utf8")
+        : readText(absolutePath(file, "flag `--resources`"));
   const resources = file === undefined ? resourcesOfFlags(options) : loadResources(text, nameOf(file));
   return withoutKernelMemory(resources, context);
 }

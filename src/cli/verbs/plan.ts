@@ -1,5 +1,6 @@
 import * as path from "node:path";
 import { prepareCreate } from "../../container/create.ts";
+import { absolutePath } from "../../container/paths.ts";
 import { isValidId } from "../../container/store.ts";
 import { programJson, programText } from "../../program/print.ts";
 import type { Call } from "../call.ts";
@@ -19,6 +20,6 @@ export function planVerb(call: Call): number {
 
 /** The id matters to a program only by the names of its directory and cgroup. */
 function idFor(bundle: string): string {
-  const name = path.basename(path.resolve(bundle));
+  const name = path.basename(absolutePath(bundle, "flag `--bundle`"));
   return isValidId(name) ? name : "plan";
 }

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import process from "node:process";
 import { readCgroupFacts } from "../../cgroups/facts.ts";
+import { absolutePath } from "../../container/paths.ts";
 import { TsruncError } from "../../errors.ts";
 import { defaultSpec, rootlessSpec } from "../../spec/defaults.ts";
 import { applySpecOptions, type SpecOptions } from "../../spec/quick.ts";
@@ -13,7 +14,9 @@ export function specVerb(call: Call): number {
     ? rootlessSpec(made, process.geteuid?.() ?? 0, process.getegid?.() ?? 0)
     : made;
   const spec = applySpecOptions(base, specOptions(call));
-  const file = path.join(call.flags.string("bundle") ?? "", "config.json");
+  const bundle = call.flags.string("bundle") ?? ".";
+  absolutePath(bundle, "flag `--bundle`");
+  const file = path.join(bundle, "config.json");
   try {
     // With tabs and without a line feed at the end, as runc writes it.
     fs.writeFileSync(file, JSON.stringify(spec, undefined, "\t"), { flag: "wx" });
