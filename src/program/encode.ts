@@ -6,6 +6,7 @@
 import * as os from "node:os";
 import { OPS_HASH } from "../generated/ops-hash.ts";
 import { errnoNumber } from "../sys/errno.ts";
+import { nativePack } from "../sys/pack.ts";
 import { LISTS, OPS, type Op, type OpName } from "./ops.ts";
 import type { Envelope, Program } from "./program.ts";
 
@@ -13,12 +14,10 @@ const little = os.endianness() === "LE";
 const MAGIC = 0x50525354;
 const HEADER = 80;
 const TWO_32 = 2 ** 32;
-/** UTF-8 needs at most three bytes for what is one unit of a JavaScript string. */
-const MAX_BYTES = 3;
-/** From here on counting the bytes is better than room for three times as many. */
-const LONG = 1024;
 
-/** How an operand is written. */
+type Pack = NonNullable<ReturnType<typeof nativePack>>;
+
+/** How an operand is written; `Host.pack` knows the first three. */
 const NUMBER = 0;
 const TEXT = 1;
 const BOOL = 2;
@@ -41,7 +40,9 @@ const CODES: Readonly<Record<string, number>> = {
 interface Layout {
   readonly opcode: number;
   readonly names: readonly string[];
-  readonly codes: readonly number[];
+  readonly codes: Uint8Array;
+  /** Indexes of the operands of other kinds than {@link NUMBER}, {@link TEXT} and {@link BOOL}. */
+  readonly rare: readonly number[];
   readonly size: number;
 }
 
@@ -51,8 +52,9 @@ function makeLayouts(): Map<string, Layout> {
   for (const name in OPS) {
     const { args } = OPS[name as OpName];
     const names = Object.keys(args);
-    const codes = Object.values(args).map((kind) => CODES[kind] ?? NUMBER);
-    layouts.set(name, { opcode: opcode++, names, codes, size: 8 + 8 * names.length });
+    const codes = Uint8Array.from(Object.values(args), (kind) => CODES[kind] ?? NUMBER);
+    const rare = names.flatMap((_, i) => ((codes[i] as number) > BOOL ? [i] : []));
+    layouts.set(name, { opcode: opcode++, names, codes, rare, size: 8 + 8 * names.length });
   }
   return layouts;
 }
@@ -64,18 +66,11 @@ function layoutOf(name: OpName): Layout {
   return layouts.get(name) as Layout;
 }
 
-/**
- * Grows as it is written to; strings that occur more than once are stored once. Numbers are written by words: a DataView
- * costs a call for each.
- */
+/** Grows as it is written to. Numbers are written by words: a DataView costs a call for each. */
 class Writer {
   bytes: Buffer;
   words: Uint32Array;
   end: number;
-  /** The number of each text, and by number where it is and how many bytes it has. */
-  readonly strings = new Map<string, number>();
-  readonly offsets: number[] = [];
-  readonly lengths: number[] = [];
 
   constructor(start: number, capacity: number) {
     this.bytes = Buffer.from(new ArrayBuffer(capacity));
@@ -85,15 +80,17 @@ class Writer {
 
   reserve(size: number): number {
     const at = this.end;
-    if (at + size > this.bytes.length) {
-      const whole = (Math.max(this.bytes.length * 2, at + size) + 3) & ~3;
-      const grown = Buffer.from(new ArrayBuffer(whole));
-      grown.set(this.bytes);
-      this.bytes = grown;
-      this.words = new Uint32Array(grown.buffer);
-    }
+    if (at + size > this.bytes.length) this.grow(at + size);
     this.end = at + size;
     return at;
+  }
+
+  grow(least: number): void {
+    const whole = (Math.max(this.bytes.length * 2, least) + 3) & ~3;
+    const grown = Buffer.from(new ArrayBuffer(whole));
+    grown.set(this.bytes);
+    this.bytes = grown;
+    this.words = new Uint32Array(grown.buffer);
   }
 
   pair(at: number, low: number, high: number): void {
@@ -115,24 +112,12 @@ class Writer {
     else this.pair(at, high, low);
   }
 
-  /** Stores a text; its number. */
-  add(value: string): number {
-    const most = value.length < LONG ? MAX_BYTES * value.length : Buffer.byteLength(value);
-    const offset = this.reserve(most + 1);
-    const length = this.bytes.write(value, offset);
-    // What the room was larger by has not been written to, so the byte behind is 0.
-    this.end = offset + length + 1;
-    const number = this.offsets.length;
-    this.offsets.push(offset);
-    this.lengths.push(length);
-    this.strings.set(value, number);
-    return number;
-  }
-
-  /** Writes (offset, length) of the text at `at`. */
+  /** Stores a text and writes (offset, length) of it at `at`. */
   text(at: number, value: string): void {
-    const number = this.strings.get(value) ?? this.add(value);
-    this.pair(at, this.offsets[number] as number, this.lengths[number] as number);
+    const length = Buffer.byteLength(value);
+    const offset = this.reserve(length + 1);
+    this.bytes.write(value, offset);
+    this.pair(at, offset, length);
   }
 
   data(at: number, value: Uint8Array): void {
@@ -156,41 +141,47 @@ function packErrnos(names: readonly string[]): bigint {
   return names.reduce((packed, name, i) => packed | (BigInt(errnoNumber(name)) << BigInt(16 * i)), 0n);
 }
 
-/** The operands that are neither small numbers nor texts. */
 function writeRare(w: Writer, at: number, code: number, value: unknown): void {
   if (code === TEXTS) w.list(at, value as readonly string[]);
   else if (code === BYTES) w.data(at, value as Uint8Array);
-  else if (code === BOOL) w.u64(at, 1);
-  else if (code === ERRNOS) {
-    if ((value as readonly string[]).length > 0) w.u64(at, packErrnos(value as readonly string[]));
-  } else w.u64(at, value as number | bigint);
+  else if ((value as readonly string[]).length > 0) w.u64(at, packErrnos(value as readonly string[]));
 }
 
-/**
- * One loop for all operands and no call for most of them: a call is what costs where code is run once, and this is run for
- * some eight hundred operands of a `create`.
- */
-function writeOp(w: Writer, at: number, op: Op, index: number): number {
-  const { opcode, names, codes, size } = layoutOf(op.op);
-  const flags = (op.orElse === true ? 1 : 0) | (op.quiet === true ? 2 : 0);
-  w.pair(at, little ? opcode | (flags << 16) : (opcode << 16) | flags, index);
-  const operands = op as unknown as Readonly<Record<string, unknown>>;
-  const { strings, offsets, lengths } = w;
+type Operands = Readonly<Record<string, unknown>>;
+
+/** Numbers, texts and booleans; as `Host.pack` of the executable's engine. */
+function writeOperands(w: Writer, at: number, operands: Operands, { names, codes }: Layout): void {
   for (let i = 0; i < names.length; i++) {
     const value = operands[names[i] as string];
-    // What stands in memory is 0.
-    if (value === 0 || value === undefined || value === false) continue;
-    const operandAt = at + 8 + 8 * i;
-    const code = codes[i] as number;
-    if (code === TEXT) {
-      const known = strings.get(value as string) ?? w.add(value as string);
-      w.words[operandAt >> 2] = offsets[known] as number;
-      w.words[(operandAt >> 2) + 1] = lengths[known] as number;
-    } else if (code === NUMBER && little && typeof value === "number" && value > 0 && value < TWO_32) {
-      w.words[operandAt >> 2] = value;
-    } else writeRare(w, operandAt, code, value);
+    if (value === undefined) continue;
+    if (codes[i] === TEXT) w.text(at + 8 * i, value as string);
+    else if (codes[i] === NUMBER) w.u64(at + 8 * i, value as number | bigint);
+    else if (codes[i] === BOOL) w.u64(at + 8 * i, value === true ? 1 : 0);
   }
-  return at + size;
+}
+
+/** The same in one call: in code that is run once, calls are what costs. */
+function packOperands(pack: Pack, w: Writer, at: number, operands: Operands, { names, codes }: Layout): void {
+  let end = pack(w.bytes, at, w.end, operands, names, codes);
+  while (end < 0) {
+    w.grow(w.bytes.length * 2);
+    end = pack(w.bytes, at, w.end, operands, names, codes);
+  }
+  w.end = end;
+}
+
+function writeOp(w: Writer, at: number, op: Op, index: number, pack: Pack | undefined): number {
+  const layout = layoutOf(op.op);
+  const flags = (op.orElse === true ? 1 : 0) | (op.quiet === true ? 2 : 0);
+  w.pair(at, little ? layout.opcode | (flags << 16) : (layout.opcode << 16) | flags, index);
+  const operands = op as unknown as Operands;
+  if (pack === undefined) writeOperands(w, at + 8, operands, layout);
+  else packOperands(pack, w, at + 8, operands, layout);
+  for (const i of layout.rare) {
+    const value = operands[layout.names[i] as string];
+    if (value !== undefined) writeRare(w, at + 8 + 8 * i, layout.codes[i] as number, value);
+  }
+  return at + layout.size;
 }
 
 /** @throws TsruncError never; a string with NUL is refused by the validation of config.json. */
@@ -199,10 +190,11 @@ export function encode(program: Program, envelope: Envelope): Uint8Array {
   let size = HEADER;
   for (const list of lists) for (const op of list) size += layoutOf(op.op).size;
   const w = new Writer(size, Math.max(32768, size * 2));
+  const pack = nativePack();
   let at = HEADER;
   for (const [i, list] of lists.entries()) {
     w.pair(16 + 8 * i, at, list.length);
-    for (let k = 0; k < list.length; k++) at = writeOp(w, at, list[k] as Op, k);
+    for (let k = 0; k < list.length; k++) at = writeOp(w, at, list[k] as Op, k, pack);
   }
   w.list(40, envelope.reporter);
   const { fault } = envelope;

@@ -73,12 +73,6 @@ test("a program larger than the first buffer", () => {
   checkRoundTrip(only({ op: "exec", argv: ["x".repeat(100_000)], env: texts }));
 });
 
-test("what occurs twice is stored once", () => {
-  const path = "/a/long/path/that/is/the/same";
-  const one = encode(only({ op: "umask", mask: 0 }, { op: "sysctl", path, value: path }), ENVELOPE);
-  expect(Buffer.from(one).toString("latin1").split(path)).toHaveLength(2);
-});
-
 test("faults and timings", () => {
   const at = (list: "launcher" | "init" | "cleanup", errno: string) =>
     decode(encode(only(), { ...ENVELOPE, timings: true, fault: { list, index: 300, errno } }));

@@ -28,6 +28,11 @@ export interface Host {
   clock(id: number): number;
   /** strerror(3) */
   errorText(errno: number): string;
+  /**
+   * Writes an op's operands from `at` on and their texts from `end` on, by codes: see src/program/encode.ts. The new end, or
+   * -1 where there is not enough room.
+   */
+  pack(bytes: Uint8Array, at: number, end: number, op: object, names: readonly string[], codes: Uint8Array): number;
   exit(status: number): never;
   /** Begins anew in Bun, in this process and with its command line: for what this engine cannot do. */
   startBun(): never;

@@ -2,9 +2,9 @@
 // biome-ignore lint/style/useNodejsImportProtocol: under this name the bundler has its own
 import * as polyfill from "path";
 
-const { basename, dirname, isAbsolute, relative, extname } = polyfill;
+const { isAbsolute, relative, extname } = polyfill;
 
-export { basename, dirname, extname, isAbsolute, relative };
+export { extname, isAbsolute, relative };
 
 /** Whether normalization may change it: empty components and dots. */
 function changes(path: string): boolean {
@@ -13,7 +13,18 @@ function changes(path: string): boolean {
 }
 
 export function normalize(path: string): string {
-  return path === "" || changes(path) ? polyfill.normalize(path) : path;
+  const once = path.startsWith("//") ? `/${path.replace(/^\/+/, "")}` : path;
+  return once === "" || changes(once) ? polyfill.normalize(once) : once;
+}
+
+export function basename(path: string, suffix?: string): string {
+  if (path.endsWith("/") || suffix !== undefined) return polyfill.basename(path, suffix);
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+export function dirname(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash <= 0 || path.endsWith("/") || path[slash - 1] === "/" ? polyfill.dirname(path) : path.slice(0, slash);
 }
 
 export function join(...parts: readonly string[]): string {
