@@ -1,6 +1,5 @@
 /** Brings QuickJS's source and compiles it: the engine of the verbs that count, inside the standalone executable. */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BuildError, ROOT, run, runAll } from "./tools.mjs";
 
@@ -13,13 +12,16 @@ const SOURCES = ["quickjs", "libregexp", "libunicode", "cutils", "dtoa"];
 /** As QuickJS's own Makefile has it: signed numbers may overflow. */
 const FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", `-DCONFIG_VERSION="${VERSION}"`, "-fwrapv", "-O3", "-fno-pie", "-w"];
 
-/** The Debian mirror that this machine's apt uses. */
+/** The Debian mirror that this machine's apt is set up with: known also where no list has been downloaded yet. */
 function mirror() {
-  const listed = spawnSync("apt-get", ["indextargets", "--format", "$(SITE)", "Created-By: Packages"], {
-    encoding: "utf8",
-  });
-  const sites = (listed.stdout ?? "").split("\n").filter((site) => /\/debian\/?$/.test(site));
-  if (sites.length > 0) return sites[0];
+  const folder = "/etc/apt/sources.list.d";
+  const files = [
+    "/etc/apt/sources.list",
+    ...(existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []),
+  ];
+  const text = files.map((file) => (existsSync(file) ? readFileSync(file, "utf8") : "")).join("\n");
+  const found = /^(?:URIs:\s*|deb\s+(?:\[[^\]]*\]\s+)?)(\S+\/debian)\/?(?:\s|$)/m.exec(text);
+  if (found !== null) return found[1];
   throw new BuildError(`apt knows no Debian mirror; set QUICKJS_SOURCE to a copy of ${FILE}`);
 }
 
