@@ -1,8 +1,13 @@
 import { expect } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import type { Container } from "./lib/container.ts";
 import { area, check } from "./lib/harness.ts";
+import { RUNTIME } from "./lib/host.ts";
 import { ProbeResult } from "./lib/probe.ts";
+import { runtime, until } from "./lib/runtime.ts";
 import { grant, useUserNamespace } from "./lib/spec.ts";
+import { stateRoot } from "./lib/workspace.ts";
 
 area();
 
@@ -175,6 +180,45 @@ check("a created container's program gets the caller's own stdio files", async (
   await c.start();
   const { report } = await c.outputAsProbe();
   expect(report.fds.map(({ fd, type }) => `${fd} ${type}`)).toEqual(["0 c", "1 file", "2 file"]);
+});
+
+for (const [how, owner, words] of [
+  ["run", 0, (c: Container) => ["run", "--bundle", c.bundle, c.id]],
+  ["run --detach", 1000, (c: Container) => ["run", "--detach", "--bundle", c.bundle, c.id]],
+  ["create", 1000, (c: Container) => ["create", "--bundle", c.bundle, c.id]],
+  ["exec", 0, (c: Container) => ["exec", c.id, "/bin/probe", "exit"]],
+  ["exec --detach", 1000, (c: Container) => ["exec", "--detach", c.id, "/bin/probe", "exit"]],
+] as const) {
+  const given = owner === 0 ? "keep their owner" : "are given to the container's user";
+  check(`files that are the standard streams of ${how} ${given}; /dev/null is never`, async (t) => {
+    const c = t.container((spec) => {
+      spec.process.user = { uid: 1000, gid: 1000 };
+    });
+    const exec = how.startsWith("exec");
+    if (exec) await c.up();
+    else c.spec.process.args = ["/bin/probe", "exit"];
+    c.save();
+    writeFileSync(c.file("in"), "");
+    const { code } = await runtime(words(c), { stdin: c.file("in"), stdout: c.file("out") });
+    c.known = how !== "run";
+    expect(code).toBe(0);
+    const owned = () => ["in", "out"].map((name) => statSync(c.file(name)).uid);
+    await until("the files' owner", () => owner === 0 || owned().every((uid) => uid === owner));
+    expect(owned()).toEqual([owner, owner]);
+    expect(statSync("/dev/null").uid).toBe(0);
+  });
+}
+
+check("a pipe that the caller waits on can be opened again by the container's user", async (t) => {
+  const c = t.container((spec) => {
+    spec.process.user = { uid: 1000, gid: 1000 };
+    spec.process.args = ["/bin/sh", "-c", "echo hello >/proc/self/fd/1"];
+  });
+  c.save();
+  // A pipe of a shell's: what JavaScript engines call so is a socket, which nobody can open.
+  const words = [...RUNTIME, "--root", stateRoot(), "run", "--bundle", c.bundle, c.id];
+  const { stdout } = spawnSync("sh", ["-c", '"$@" | cat', "sh", ...words], { encoding: "utf8", timeout: 30_000 });
+  expect(stdout).toBe("hello\n");
 });
 
 check("the program starts with default signals and an empty signal mask, whatever the caller ignores", async (t) => {

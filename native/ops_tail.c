@@ -72,6 +72,7 @@ int do_stdio(const struct op_stdio *op) {
     struct stat st;
     if (fstat(fd, &st) < 0 || st.st_uid == (uid_t)op->uid) continue;
     if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) continue;
+    if (op->pipes && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode)) continue;
     if (fchown(fd, (uid_t)op->uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM && errno != EROFS && errno != ENOSYS)
       return fail(STEP_STDIO_FCHOWN, NULL);
   }

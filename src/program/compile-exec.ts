@@ -60,6 +60,7 @@ export function compileExec(input: ExecInput): Program {
     extraEnv: [],
     forks: hasOwn(ns, "pid"),
     createCwd: false,
+    foreground: !input.detach,
   });
   const launcher = [...beforeClone(input, seccomp.connect), ...afterClone(input, seccomp.launcher, tail)];
   return {

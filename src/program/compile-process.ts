@@ -46,6 +46,11 @@ export interface ProcessInput {
   readonly forks: boolean;
   /** The root can be written to: the working directory is made if missing. */
   readonly createCwd: boolean;
+  /**
+   * Its streams are those of the caller, who waits for it. runc puts pipes between then, so that files and terminals keep
+   * their owner; detached they are handed over to the user by runc too.
+   */
+  readonly foreground: boolean;
 }
 
 export interface ProcessOps {
@@ -82,7 +87,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     ...(environmentOf(process).some((v) => v.startsWith("HOME=")) ? [] : [{ op: "home", uid } as const]),
     { op: "umask", mask: process.user.umask ?? 0o022, at: `${at}/user/umask` },
     { op: "chdir", path: process.cwd, create: input.createCwd, late: false, at: cwdAt, what: "cwd" },
-    { op: "stdio", uid, at: `${at}/user` },
+    { op: "stdio", uid, pipes: input.foreground, at: `${at}/user` },
     ...(forksFirst ? [] : scheduling),
     ...(process.noNewPrivileges === true ? [{ op: "noNewPrivileges", at: `${at}/noNewPrivileges` } as const] : []),
     ...(forksFirst

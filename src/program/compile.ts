@@ -60,6 +60,7 @@ export function compileCreate(input: CompileInput): Program {
     extraEnv: extraEnvironment(input),
     forks: false,
     createCwd: true,
+    foreground: input.mode === "run",
   });
   const names = compileNamespaces(spec, ns, input.facts, input.cgroup.into);
   const network = compileNetDevices(input, names.network);

@@ -256,7 +256,8 @@ export const OPS = {
   memoryPolicy: { on: "I", args: { mode: "u64", nodes: "bytes", bits: "u64" }, steps: ["set_mempolicy"] },
   personality: { on: "I", args: { persona: "u64" }, steps: ["personality"] },
   rlimit: { on: "B", args: { resource: "u64", soft: "u64", hard: "u64" }, steps: ["setrlimit"] },
-  stdio: { on: "I", args: { uid: "u64" }, steps: ["fchown"] },
+  /** Gives the standard streams to the user; with `pipes` nothing that has a name on the host. */
+  stdio: { on: "I", args: { uid: "u64", pipes: "bool" }, steps: ["fchown"] },
   home: { on: "I", args: { uid: "u64" }, steps: ["read"] },
   chdir: { on: "I", args: { path: "str", create: "bool", late: "bool" }, steps: ["mkdir", "chdir", "outside"] },
   noNewPrivileges: { on: "I", args: {}, steps: ["prctl"] },
