@@ -293,7 +293,9 @@ if (hasController("memory") && hasController("cpu") && hasController("pids")) {
 if (!V2 && hasController("memory"))
   check("a memory limit below what is used is refused on cgroup v1", async (t) => {
     const c = await made(t);
-    expect((await c.verb("update", "--memory=4K")).code).toBe(1);
+    const { code, stderr } = await c.verb("update", "--memory=4K");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/current usage: [1-9]\d*, peak usage: [1-9]\d*/);
     await expectFiles(c, { [MEMORY]: `${64 * MB}` });
     expect((await c.state()).status).toBe("running");
   });

@@ -1,4 +1,5 @@
 /** What tsrunc-init appended to the program's file, and what that means to a user. */
+import * as fs from "node:fs";
 import { TsruncError } from "../errors.ts";
 import { LISTS, OPS, type Op, type OpName } from "../program/ops.ts";
 import type { ListName, Program } from "../program/program.ts";
@@ -125,7 +126,7 @@ const SIGNAL_NAMES: Readonly<Record<number, string>> = {
   31: " (bad system call)",
 };
 
-function hintOf(op: OpName, step: string, { errno, aux }: Report): string | undefined {
+function hintOf(op: OpName, step: string, { errno, aux, detail }: Report): string | undefined {
   const name = errno === 0 ? "" : errnoName(errno);
   if (step === "died" && aux === 9) return "if a memory limit is set, it may be too low for the container to start";
   if (op === "clone" && name === "ENOSPC") return "a limit in /proc/sys/user/max_*_namespaces is reached";
@@ -135,9 +136,21 @@ function hintOf(op: OpName, step: string, { errno, aux }: Report): string | unde
   if (op === "mount" && name === "EPERM" && step !== "procfs")
     return "the user namespace may not have the rights for this file system";
   if (op === "bind" && step === "source" && name === "ENOENT") return "the source of a bind mount must exist";
+  if (op === "write" && name === "EBUSY") return usageHint(detail);
   if (op.startsWith("net")) return networkHint(op, step, name);
   if (op === "chdir" && name === "EACCES") return "the user of the process may not enter it";
   return undefined;
+}
+
+/** cgroup v1 sets no limit below what is in use (cgroup-v1/memory.rst); the numbers are of the moment, as with runc. */
+function usageHint(file: string): string | undefined {
+  if (!/\/memory\.(memsw\.)?limit_in_bytes$/.test(file)) return undefined;
+  const read = (name: string) => fs.readFileSync(file.replace(/limit_in_bytes$/, name), "latin1").trim();
+  try {
+    return `current usage: ${read("usage_in_bytes")}, peak usage: ${read("max_usage_in_bytes")} bytes`;
+  } catch {
+    return undefined;
+  }
 }
 
 function networkHint(op: OpName, step: string, name: string): string | undefined {
