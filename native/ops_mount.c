@@ -139,7 +139,8 @@ int do_mount(const struct op_mount *op) {
   if (move_mount_(tree, target) < 0) return fail(STEP_MOUNT_MOVE, dest);
   if ((op->attr & MOUNT_ATTR_NOSYMFOLLOW) && set_attributes(tree, MOUNT_ATTR_NOSYMFOLLOW, 0, 0, false) < 0)
     return fail(STEP_MOUNT_ATTRIBUTES, dest);
-  if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, true) < 0) return fail(STEP_MOUNT_ATTRIBUTES, dest);
+  /* Nothing is below a new instance: no recursion, which would need Linux 5.12. */
+  if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, false) < 0) return fail(STEP_MOUNT_ATTRIBUTES, dest);
   if (set_attributes(tree, 0, 0, op->propagation, op->propagation & MS_REC) < 0) return fail(STEP_MOUNT_PROPAGATION, dest);
   close(tree);
   close(target);
@@ -181,7 +182,7 @@ int do_bind(const struct op_bind *op) {
   if (early < 0 && errno != ENOSYS && errno != EINVAL) return fail(STEP_BIND_ATTRIBUTES, dest);
   if (move_mount_(tree, target) < 0) return fail(STEP_BIND_MOVE, dest);
   if (early < 0 && bind_attributes(op, tree) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
-  if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, true) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
+  if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, op->recursive) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
   if (set_attributes(tree, 0, 0, op->propagation, op->propagation & MS_REC) < 0) return fail(STEP_BIND_PROPAGATION, dest);
   close(tree);
   close(target);

@@ -135,6 +135,9 @@ function hintOf(op: OpName, step: string, { errno, aux, detail }: Report): strin
   if (op === "mount" && step === "procfs") return "only single files such as /proc/cpuinfo may be covered there";
   if (op === "mount" && name === "EPERM" && step !== "procfs")
     return "the user namespace may not have the rights for this file system";
+  if (op === "bind" && step === "attributes" && name === "ENOSYS")
+    return "options for a whole tree of mounts, such as `rro`, need Linux 5.12";
+  if (op === "sendTree" && step === "idmap" && name === "ENOSYS") return "id-mapped mounts need Linux 5.12";
   if (op === "bind" && step === "source" && name === "ENOENT") return "the source of a bind mount must exist";
   if (op === "write" && name === "EBUSY") return usageHint(detail);
   if (op.startsWith("net")) return networkHint(op, step, name);
