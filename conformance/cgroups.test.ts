@@ -359,6 +359,18 @@ if (hasController("cpuset"))
     expect((await c.probe("report")).report.affinity).toEqual([0]);
   });
 
+if (hasController("cpuset") && existsSync("/sys/devices/system/node/node1"))
+  check("the program and what exec adds have the memory nodes of cpuset only", async (t) => {
+    const c = t.container((spec) => {
+      spec.linux.resources = { cpu: { mems: "1" } };
+    });
+    await c.up();
+    const allowed = /^Mems_allowed_list:\t1$/m;
+    expect(readFileSync(`/proc/${await c.pid()}/status`, "utf8")).toMatch(allowed);
+    expect((await c.verb("exec", "/bin/cat", "/proc/self/status")).stdout).toMatch(allowed);
+    await c.down();
+  });
+
 for (const [what, resources] of [
   ["a negative memory limit", { memory: { limit: -5 } }],
   ["cpuset cpus that do not exist", { cpu: { cpus: "4000-4001" } }],

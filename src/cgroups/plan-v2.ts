@@ -1,5 +1,6 @@
 import { TsruncError } from "../errors.ts";
 import type { Op } from "../program/ops.ts";
+import { entrance } from "./birth.ts";
 import { controllerOps } from "./controllers.ts";
 import { deviceProgram } from "./device-program.ts";
 import { devicePolicy } from "./device-rules.ts";
@@ -49,7 +50,8 @@ export function planV2(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
     ...limits,
     ...deviceOps(input, facts, directory),
   ];
-  return { prepare, into: directory, attach: [], enter: [], ...delegation(input, facts, directory), record, warnings };
+  const way = entrance(directory, () => needed.has("cpuset"), host);
+  return { prepare, ...way, attach: [], ...delegation(input, facts, directory), record, warnings };
 }
 
 /** What `update` must know of a cgroup that is in use. */

@@ -50,7 +50,7 @@ export interface CgroupPlan {
   /** Once it exists: what puts it into the v1 hierarchies, from outside. */
   readonly attach: readonly Op[];
   /**
-   * The same from inside, as the first thing that the process does, while it has one thread and the host's mounts.
+   * The same (and where it cannot be born in its v2 cgroup, that too) from inside, as the first thing that the process does, while it has one thread and the host's mounts.
    * A thread that moves itself needs no lock over all processes (Linux 5.5), so this takes microseconds where
    * `attach` waits for an RCU grace period of several milliseconds.
    */

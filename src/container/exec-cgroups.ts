@@ -1,6 +1,7 @@
 /** The cgroups that an exec's process is born in, or enters. */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { entrance, isConfined } from "../cgroups/birth.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
 import type { Op } from "../program/ops.ts";
@@ -23,8 +24,10 @@ export function execCgroups(record: CgroupRecord | undefined, pid: number, wante
         .map(([, dir]) => dir),
     ),
   ].map((dir): Op => ({ op: "write", path: `${dir}/tasks`, text: "0", flags: 0, ignore: [], what: "cgroup" }));
-  const explicit = wanted.length > 0;
-  return { into: unified === undefined ? undefined : explicit ? unified : leafOf(unified, pid), enter };
+  if (unified === undefined) return { into: undefined, enter };
+  const directory = wanted.length > 0 ? unified : leafOf(unified, pid);
+  const way = entrance(directory, () => isConfined(directory));
+  return { into: way.into, enter: [...enter, ...way.enter] };
 }
 
 /** `[controller,…:]path`, below the container's own cgroup. */

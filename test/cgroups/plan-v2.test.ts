@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { entrance, isConfined } from "../../src/cgroups/birth.ts";
 import { planCgroup } from "../../src/cgroups/plan.ts";
 import type { CgroupInput } from "../../src/cgroups/types.ts";
 import type { Resources } from "../../src/spec/types.ts";
@@ -20,6 +21,36 @@ test("the whole plan of a container without limits: a directory and the device r
     attach: [],
     record: { version: "v2", manager: "cgroupfs", paths: { "": `${ROOT}/c1` } },
   });
+});
+
+test.each<[string, Resources, boolean]>([
+  ["5.10.0-32-cloud-amd64", { cpu: { cpus: "0" } }, false],
+  ["6.3.9", { cpu: { mems: "0" } }, false],
+  ["6.3.9", { unified: { "cpuset.cpus": "0" } }, false],
+  ["6.3.9", { cpu: { shares: 5 } }, true],
+  ["6.4.0-rc1", { cpu: { cpus: "0", mems: "0" } }, true],
+  ["7.0", { cpu: { mems: "0" } }, true],
+])("Linux %s with %j: born in the cgroup is %p", (release, resources, born) => {
+  const host = v2Host("/", { "/proc/sys/kernel/osrelease": `${release}\n` });
+  const { into, enter } = planCgroup({ ...INPUT, resources, skipDevices: true }, facts(host));
+  expect(into).toBe(born ? `${ROOT}/c1` : undefined);
+  expect(enter.map(show)).toEqual(born ? [] : ["write c1/cgroup.procs 0"]);
+});
+
+test("an exec enters its cgroup on an old kernel where that has other CPUs or memory nodes", () => {
+  const way = (cpus: string, mems: string, release = "5.10.1") =>
+    entrance(`${ROOT}/c1`, () => isConfined(`${ROOT}/c1`, host(cpus, mems, release)), host(cpus, mems, release)).into;
+  const host = (cpus: string, mems: string, release: string) =>
+    v2Host("/", {
+      "/proc/sys/kernel/osrelease": release,
+      "/proc/self/status": "Cpus_allowed_list:\t0-3\nMems_allowed:\t1\nMems_allowed_list:\t0-1\n",
+      [`${ROOT}/c1/cpuset.cpus.effective`]: `${cpus}\n`,
+      [`${ROOT}/c1/cpuset.mems.effective`]: `${mems}\n`,
+    });
+  expect(way("0-3", "0-1")).toBe(`${ROOT}/c1`);
+  expect(way("0-3", "0")).toBeUndefined();
+  expect(way("1", "0-1")).toBeUndefined();
+  expect(way("1", "0", "6.12.1")).toBe(`${ROOT}/c1`);
 });
 
 test("controllers are enabled where they are missing, all at once and then one by one", () => {
