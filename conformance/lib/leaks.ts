@@ -1,8 +1,9 @@
 /** The leak guard: what a test must not leave behind. */
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
+import { readdirSync, rmdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { mountEntries } from "./probe.ts";
+import { bearsMark, describeProcess, directoriesBelow, livingProcesses, mountLines } from "./proc.ts";
 import { stateRoot, TAG } from "./workspace.ts";
 
 export interface Snapshot {
@@ -14,26 +15,8 @@ export interface Snapshot {
 /** True on machines where others mount and make cgroups at the same time: only what bears the run's mark counts. */
 const SHARED = process.env.CONFORMANCE_SHARED === "1";
 
-function readOrEmpty(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
-}
-
-function linkOrEmpty(file: string): string {
-  try {
-    return readlinkSync(file);
-  } catch {
-    return "";
-  }
-}
-
 function mounts(): ReadonlySet<string> {
-  const lines = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .filter((line) => line !== "");
+  const lines = mountLines();
   return new Set(SHARED ? lines.filter((line) => line.includes(TAG)) : lines);
 }
 
@@ -43,25 +26,9 @@ export function cgroupMounts(): readonly {
   readonly type: string;
   readonly controllers: readonly string[];
 }[] {
-  return mountEntries(readFileSync("/proc/self/mountinfo", "utf8").trimEnd().split("\n"))
+  return mountEntries(mountLines())
     .filter((entry) => entry.type === "cgroup" || entry.type === "cgroup2")
     .map((entry) => ({ target: entry.target, type: entry.type, controllers: entry.superOptions }));
-}
-
-function collectDirectories(directory: string, into: Set<string>): void {
-  let entries: string[];
-  try {
-    entries = readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name);
-  } catch {
-    return; // gone in the meantime
-  }
-  for (const name of entries) {
-    const child = path.join(directory, name);
-    into.add(child);
-    collectDirectories(child, into);
-  }
 }
 
 /** Below a systemd unit others come and go at any time. */
@@ -70,9 +37,7 @@ function counts(cgroup: string): boolean {
 }
 
 function cgroups(): ReadonlySet<string> {
-  const all = new Set<string>();
-  for (const { target } of cgroupMounts()) collectDirectories(target, all);
-  return new Set([...all].filter(counts));
+  return new Set(cgroupMounts().flatMap(({ target }) => directoriesBelow(target).filter(counts)));
 }
 
 /** Compiled seccomp filters are kept for the next container: no state of any. */
@@ -92,37 +57,16 @@ export interface ProcessInfo {
   readonly name: string;
 }
 
-function describe(pid: number): string {
-  const command = readOrEmpty(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
-  return `${pid} (${command || readOrEmpty(`/proc/${pid}/comm`).trim()})`;
-}
-
-function belongsToRun(pid: number): boolean {
-  return (
-    readOrEmpty(`/proc/${pid}/environ`).includes(TAG) ||
-    readOrEmpty(`/proc/${pid}/cmdline`).includes(TAG) ||
-    readOrEmpty(`/proc/${pid}/cgroup`).includes(TAG) ||
-    linkOrEmpty(`/proc/${pid}/exe`).includes(TAG)
-  );
-}
-
 /** Living processes that this run has brought about: its descendants and whoever bears its mark. */
 export function processesOfRun(): readonly ProcessInfo[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = readOrEmpty(`/proc/${name}/stat`);
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (stat === "" || fields[0] === "Z" || fields[0] === "X") continue;
-    parents.set(Number(name), Number(fields[1]));
-  }
+  const parents = livingProcesses();
   const isDescendant = (pid: number): boolean => {
     for (let p = parents.get(pid); p !== undefined && p > 1; p = parents.get(p)) if (p === process.pid) return true;
     return false;
   };
   return [...parents.keys()]
-    .filter((pid) => pid !== process.pid && (isDescendant(pid) || belongsToRun(pid)))
-    .map((pid) => ({ pid, name: describe(pid) }));
+    .filter((pid) => pid !== process.pid && (isDescendant(pid) || bearsMark(pid, TAG)))
+    .map((pid) => ({ pid, name: describeProcess(pid) }));
 }
 
 function added(kind: string, before: ReadonlySet<string>, now: ReadonlySet<string>): string[] {

@@ -51,16 +51,18 @@ export function stateRoot(): string {
   return root;
 }
 
-/** Builds a helper program, unless it is there and newer than its source. */
-function compile(name: string): string {
-  const source = path.join(PROBE_SOURCES, `${name}.c`);
+/** Builds a helper program, unless it is there and newer than all sources. */
+function compile(name: string, parts: readonly string[]): string {
+  const inputs = readdirSync(PROBE_SOURCES).filter((file) => /\.[ch]$/.test(file));
+  const changed = Math.max(...inputs.map((file) => statSync(path.join(PROBE_SOURCES, file)).mtimeMs));
+  const sources = parts.map((part) => path.join(PROBE_SOURCES, `${part}.c`));
   const target = path.join(PROBE_SOURCES, "build", name);
-  if (existsSync(target) && statSync(target).mtimeMs > statSync(source).mtimeMs) return target;
+  if (existsSync(target) && statSync(target).mtimeMs > changed) return target;
   mkdirSync(path.dirname(target), { recursive: true });
   const fresh = `${target}.${process.pid}`;
   for (const compiler of ["musl-gcc", "cc", "gcc"]) {
     try {
-      execFileSync(compiler, ["-std=gnu11", "-O2", "-static", "-o", fresh, source], {
+      execFileSync(compiler, ["-std=gnu11", "-O2", "-static", "-o", fresh, ...sources], {
         stdio: ["ignore", "ignore", "pipe"],
       });
       renameSync(fresh, target);
@@ -74,12 +76,12 @@ function compile(name: string): string {
 
 /** The static program that reports from inside a container. */
 export function probeProgram(): string {
-  return compile("probe");
+  return compile("probe", ["probe", "json", "report", "operations"]);
 }
 
 /** The program that receives a terminal or a pidfd on a unix socket. */
 export function receiverProgram(): string {
-  return compile("recvtty");
+  return compile("recvtty", ["recvtty"]);
 }
 
 function busybox(): string {

@@ -1,36 +1,18 @@
 /** What an engine that has been stopped must not have left: everything made by a run bears its mark. */
-import { readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { readdirSync, rmdirSync } from "node:fs";
 import path from "node:path";
+import {
+  bearsMark,
+  describeProcess,
+  directoriesBelow,
+  livingProcesses,
+  mountLines,
+  readOrEmpty,
+} from "../../../conformance/lib/proc.ts";
 import { sleep } from "./run.ts";
 import { TAG } from "./workspace.ts";
 
 const CGROUP_ROOT = "/sys/fs/cgroup";
-
-function readOrEmpty(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
-}
-
-function linkOrEmpty(file: string): string {
-  try {
-    return readlinkSync(file);
-  } catch {
-    return "";
-  }
-}
-
-function directories(parent: string): readonly string[] {
-  try {
-    return readdirSync(parent, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => path.join(parent, entry.name));
-  } catch {
-    return []; // gone in the meantime
-  }
-}
 
 /** Names in a directory; none when it does not exist. */
 export function names(directory: string): readonly string[] {
@@ -41,32 +23,15 @@ export function names(directory: string): readonly string[] {
   }
 }
 
-function treeOf(root: string): readonly string[] {
-  return directories(root).flatMap((directory) => [directory, ...treeOf(directory)]);
-}
-
 /** All cgroups, in whatever hierarchy, that are or stand below the run's own, parents first. */
 export function cgroupsOfRun(): readonly string[] {
-  return treeOf(CGROUP_ROOT).filter((directory) => directory.includes(TAG));
-}
-
-function isOfRun(pid: string): boolean {
-  const directory = `/proc/${pid}`;
-  const state = /\) (\w)/.exec(readOrEmpty(`${directory}/stat`))?.[1];
-  if (state === undefined || state === "Z" || state === "X") return false;
-  return (
-    readOrEmpty(`${directory}/cgroup`).includes(TAG) ||
-    readOrEmpty(`${directory}/environ`).includes(TAG) ||
-    readOrEmpty(`${directory}/cmdline`).includes(TAG) ||
-    linkOrEmpty(`${directory}/exe`).includes(TAG)
-  );
+  return directoriesBelow(CGROUP_ROOT).filter((directory) => directory.includes(TAG));
 }
 
 /** Living processes that bear the run's mark, other than this one and those named. */
 export function processesOfRun(except: ReadonlySet<number> = new Set()): readonly number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && !except.has(Number(name)) && isOfRun(name))
-    .map(Number);
+  const living = [...livingProcesses().keys()].filter((pid) => pid !== process.pid && !except.has(pid));
+  return living.filter((pid) => bearsMark(pid, TAG));
 }
 
 /** Pids of all processes whose cgroup is one of the run's: those in containers. */
@@ -74,14 +39,8 @@ export function processesInContainers(): readonly number[] {
   return processesOfRun().filter((pid) => readOrEmpty(`/proc/${pid}/cgroup`).includes(TAG));
 }
 
-function nameOf(pid: number): string {
-  return `${pid} (${readOrEmpty(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim() || readOrEmpty(`/proc/${pid}/comm`).trim()})`;
-}
-
 function mountsOfRun(): readonly string[] {
-  return readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .filter((line) => line.includes(TAG));
+  return mountLines().filter((line) => line.includes(TAG));
 }
 
 /** Waits until nothing is left of what `look` sees, a moment at most. */
@@ -111,14 +70,14 @@ export async function leftByContainers(
     ...cgroupsOfRun()
       .filter((cgroup) => !isParent(cgroup))
       .map((cgroup) => `cgroup: ${cgroup}`),
-    ...processesInContainers().map((pid) => `process: ${nameOf(pid)}`),
+    ...processesInContainers().map((pid) => `process: ${describeProcess(pid)}`),
   ]);
 }
 
 /** What is left after an engine has been stopped. */
 export async function leftByEngine(): Promise<readonly string[]> {
   return await settled(() => [
-    ...processesOfRun().map((pid) => `process: ${nameOf(pid)}`),
+    ...processesOfRun().map((pid) => `process: ${describeProcess(pid)}`),
     ...mountsOfRun().map((line) => `mount: ${line}`),
   ]);
 }
