@@ -86,6 +86,7 @@ export function timingSvg(rows: readonly Row[], title: string): string {
   );
 }
 
-function escapeText(text: string): string {
+/** Text as XML has it between tags. */
+export function escapeText(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
