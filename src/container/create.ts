@@ -6,7 +6,7 @@ import { planCgroup } from "../cgroups/plan.ts";
 import type { CgroupPlan } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
 import type { LaunchOptions } from "../init/launch.ts";
-import { labelsOf } from "../init/report.ts";
+import { labelOf } from "../init/report.ts";
 import { compileCreate } from "../program/compile.ts";
 import { hostRootId, namespacesOf } from "../program/compile-namespaces.ts";
 import { hostMounts } from "../program/compile-rootfs.ts";
@@ -94,7 +94,7 @@ function replaceState(program: Program, directory: string, text: string): Progra
 function tailOf(program: Program): Pick<StateRecord, "tail"> {
   const at = program.init.findIndex((op) => op.op === "fifo");
   if (at < 0) return {};
-  return { tail: { first: at, labels: labelsOf(program).init?.slice(at) ?? [] } };
+  return { tail: { first: at, labels: program.init.slice(at).map(labelOf) } };
 }
 
 type FromOptions = Omit<

@@ -50,12 +50,15 @@ export type Label = readonly [op: OpName, what: string | null, at: string | null
 /** Labels of each list, by index. */
 export type Labels = Readonly<Partial<Record<ListName, readonly Label[]>>>;
 
+export function labelOf(op: Op): Label {
+  return [op.op, op.what ?? null, op.at ?? null];
+}
+
 export function labelsOf(program: Program): Labels {
-  const label = (op: Op): Label => [op.op, op.what ?? null, op.at ?? null];
   return {
-    launcher: program.launcher.map(label),
-    init: program.init.map(label),
-    ...(program.cleanup.length === 0 ? {} : { cleanup: program.cleanup.map(label) }),
+    launcher: program.launcher.map(labelOf),
+    init: program.init.map(labelOf),
+    ...(program.cleanup.length === 0 ? {} : { cleanup: program.cleanup.map(labelOf) }),
   };
 }
 

@@ -43,7 +43,8 @@ export interface MountEntry {
 export function mountEntries(mounts: readonly Mount[], rootfs: string): MountEntry[] {
   return mounts.map((mount, i) => {
     // A relative destination is relative to the root (config.md since 1.2).
-    const wanted = path.posix.normalize(`/${mount.destination}`);
+    const { destination } = mount;
+    const wanted = path.posix.normalize(destination.startsWith("/") ? destination : `/${destination}`);
     // As runc: a destination may be written as the host sees it.
     const dest = rootfs !== "/" && wanted.startsWith(`${rootfs}/`) ? wanted.slice(rootfs.length) : wanted;
     return {
@@ -60,7 +61,7 @@ export function compileMounts(entries: readonly MountEntry[], input: CompileInpu
   return entries.flatMap((entry) => compileMount(entry, input));
 }
 
-function isBind({ mount, options }: MountEntry): boolean {
+export function isBind({ mount, options }: MountEntry): boolean {
   return options.bind || mount.type === "bind" || mount.type === "rbind";
 }
 
@@ -191,7 +192,8 @@ export function sendsTrees({ spec, facts }: CompileInput): boolean {
 }
 
 /** Init asks for each tree when it comes to it: the source may be a mount that it has made before. */
-export function askForTrees(init: readonly Op[]): Op[] {
+export function askForTrees(init: readonly Op[]): readonly Op[] {
+  if (!init.some(isReceived)) return init;
   return init.flatMap((op): Op[] => (isReceived(op) ? [{ op: "post", token: TOKENS.tree }, op] : [op]));
 }
 
@@ -201,8 +203,7 @@ function isReceived(op: Op): op is OpOf<"bind"> {
 
 /** What the launcher does for init's binds, in their order. */
 export function sendTreeOps(init: readonly Op[], { spec }: CompileInput): Op[] {
-  return init.flatMap((op): Op[] => {
-    if (!isReceived(op)) return [];
+  return init.filter(isReceived).flatMap((op): Op[] => {
     const nofollow = (Number(op.flags) & MOUNT_FLAGS.sourceNofollow) !== 0;
     const place = {
       ...(op.at === undefined ? {} : { at: op.at }),

@@ -76,6 +76,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     ...identityOps(input),
     { op: "chdir", path: process.cwd, create: false, late: true, at: cwdAt, what: "cwd" },
   ];
+  const environment = environmentOf(process);
   const into = input.forks ? forkOps(process, at) : [];
   const scheduling = schedulingOps(process, at);
   // A scheduling policy may not outlive a fork, or forbid it (sched(7), "reset-on-fork" and SCHED_DEADLINE); it takes
@@ -84,7 +85,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
   const prepare: Op[] = [
     { op: "closeFds", keep: input.keepFds },
     ...labelOps(input),
-    ...(environmentOf(process).some((v) => v.startsWith("HOME=")) ? [] : [{ op: "home", uid } as const]),
+    ...(environment.some((v) => v.startsWith("HOME=")) ? [] : [{ op: "home", uid } as const]),
     { op: "umask", mask: process.user.umask ?? 0o022, at: `${at}/user/umask` },
     { op: "chdir", path: process.cwd, create: input.createCwd, late: false, at: cwdAt, what: "cwd" },
     { op: "stdio", uid, pipes: input.foreground, at: `${at}/user` },
@@ -102,7 +103,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
     {
       op: "exec",
       argv: args,
-      env: [...environmentOf(process).map(literal), ...input.extraEnv],
+      env: [...environment.map(literal), ...input.extraEnv],
       at: `${at}/args`,
       what: args[0] ?? "",
     },
@@ -179,13 +180,12 @@ function labelOps({ process, at, facts }: ProcessInput): Op[] {
   return ops;
 }
 
+let capabilityBits: ReadonlyMap<string, bigint> | undefined;
+
 export function capabilityMask(names: readonly string[] | undefined): bigint {
-  const all = capabilityNames();
+  capabilityBits ??= new Map(capabilityNames().map((name, number) => [name, 1n << BigInt(number)]));
   let mask = 0n;
-  for (const name of names ?? []) {
-    const bit = all.indexOf(name);
-    if (bit >= 0) mask |= 1n << BigInt(bit);
-  }
+  for (const name of names ?? []) mask |= capabilityBits.get(name) ?? 0n;
   return mask;
 }
 
@@ -193,6 +193,7 @@ function identityOps({ process, at, facts, userNamespace, setGroups }: ProcessIn
   // What this process may not have itself it cannot give; a user namespace starts with the full set.
   const available = userNamespace ? (1n << BigInt(facts.lastCap + 1)) - 1n : facts.boundingSet;
   const set = (name: CapabilitySet) => capabilityMask(process.capabilities?.[name]) & available;
+  const [permitted, inheritable] = [set("permitted"), set("inheritable")];
   const { uid, gid, additionalGids = [] } = process.user;
   const groups = new Uint8Array(Uint32Array.from(additionalGids).buffer);
   if (!setGroups && additionalGids.length > 0) {
@@ -206,10 +207,10 @@ function identityOps({ process, at, facts, userNamespace, setGroups }: ProcessIn
     {
       op: "capabilities",
       effective: set("effective"),
-      permitted: set("permitted"),
-      inheritable: set("inheritable"),
+      permitted,
+      inheritable,
       // The kernel raises no others (capabilities(7)), and runc before 1.2 writes them into its default configuration.
-      ambient: set("ambient") & set("permitted") & set("inheritable"),
+      ambient: set("ambient") & permitted & inheritable,
       at: `${at}/capabilities`,
       what: "capabilities",
     },

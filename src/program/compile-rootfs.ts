@@ -1,7 +1,7 @@
 /** The container's root: what lies around and on top of `mounts`. */
 import { TsruncError } from "../errors.ts";
 import type { Device, Spec } from "../spec/types.ts";
-import { compileMounts, mountEntries, sendsTrees } from "./compile-mounts.ts";
+import { compileMounts, isBind, type MountEntry, mountEntries, sendsTrees } from "./compile-mounts.ts";
 import { hasOwn, type Namespaces, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import {
@@ -76,15 +76,15 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
     at: "/root/path",
     what: "rootfs",
   });
-  const dev = needsDev(spec);
-  const prepare = compileMounts(mountEntries(spec.mounts ?? [], input.rootfs), input).map((op) =>
-    dev ? writableDev(op) : op,
-  );
+  const entries = mountEntries(spec.mounts ?? [], input.rootfs);
+  const dev = needsDev(entries);
+  const mounts = compileMounts(entries, input);
+  const prepare = dev ? mounts.map(writableDev) : mounts;
   if (dev) prepare.push(...devOps(input, ns));
   return {
     root,
     prepare: [...prepare, ...notifyMount(input, ns)],
-    cover: coverOps(input, dev),
+    cover: coverOps(spec, dev ? entries : []),
     enter: enterOps(input, own, propagation),
     finish: finishOps(spec, own, propagation),
     leave: leaveOps(input),
@@ -125,11 +125,8 @@ function writableDev(op: Op): Op {
 }
 
 /** As runc: where the config brings the whole /dev of another place, it is left alone. */
-function needsDev(spec: Spec): boolean {
-  return !(spec.mounts ?? []).some((m) => {
-    if (m.destination.replace(/\/+$/, "") !== "/dev") return false;
-    return m.type === "bind" || m.type === "rbind" || parseMountOptions(m.options ?? []).bind;
-  });
+function needsDev(entries: readonly MountEntry[]): boolean {
+  return !entries.some((entry) => entry.mount.destination.replace(/\/+$/, "") === "/dev" && isBind(entry));
 }
 
 /** As runc. But what is unbindable cannot be cloned, so that comes last, when the root is in place. */
@@ -198,11 +195,11 @@ function finishOps(spec: Spec, own: boolean, propagation: number | undefined): O
   return [{ op: "rootAttributes", set, propagation: spread, at, what: "rootfs" }];
 }
 
-function coverOps(input: CompileInput, dev: boolean): Op[] {
-  const { spec } = input;
+/** @param entries mounts that may be of a /dev that is to turn read-only now */
+function coverOps(spec: Spec, entries: readonly MountEntry[]): Op[] {
   const ops: Op[] = [];
-  for (const { dest, options, at, what } of mountEntries(spec.mounts ?? [], input.rootfs)) {
-    if (!dev || dest !== "/dev" || (options.set & MOUNT_ATTR_RDONLY) === 0) continue;
+  for (const { dest, options, at, what } of entries) {
+    if (dest !== "/dev" || (options.set & MOUNT_ATTR_RDONLY) === 0) continue;
     ops.push({ op: "remount", dest, set: MOUNT_ATTR_RDONLY, clear: 0, data: undefined, at, what });
   }
   const cover = (list: readonly string[] | undefined, op: "mask" | "readonly", field: string) => {

@@ -91,50 +91,90 @@ export interface MountOptions {
 }
 
 type Mutable = { -readonly [K in keyof MountOptions]: MountOptions[K] } & { superblock: string[]; data: string[] };
+type Effect = (o: Mutable) => unknown;
 
-function applyAttribute(o: Mutable, name: string): boolean {
-  const plain = ATTRIBUTES[name];
-  if (plain !== undefined) {
-    o.set = (o.set & ~plain[1]) | plain[0];
-    o.clear = (o.clear & ~plain[0]) | plain[1];
-    o.attributes = true;
-    if (ACCESS_TIMES.includes(name)) o.accessTimes = true;
-    return true;
-  }
-  const recursive = name.startsWith("r") ? ATTRIBUTES[name.slice(1)] : undefined;
-  if (recursive === undefined) return false;
-  o.recursiveSet = (o.recursiveSet & ~recursive[1]) | recursive[0];
-  o.recursiveClear = (o.recursiveClear & ~recursive[0]) | recursive[1];
-  return true;
+const WORDS: Readonly<Record<string, Effect>> = {
+  bind: (o) => {
+    o.bind = true;
+  },
+  rbind: (o) => {
+    o.bind = true;
+    o.recursive = true;
+  },
+  remount: (o) => {
+    o.remount = true;
+  },
+  tmpcopyup: (o) => {
+    o.copyUp = true;
+  },
+  idmap: (o) => {
+    o.idmap = "idmap";
+  },
+  ridmap: (o) => {
+    o.idmap = "ridmap";
+  },
+  "src-nofollow": (o) => {
+    o.sourceNofollow = true;
+  },
+  "dest-nofollow": (o) => {
+    o.destNofollow = true;
+  },
+};
+
+let effects: ReadonlyMap<string, Effect> | undefined;
+
+/** What each option does that is not passed to the file system. */
+function allEffects(): ReadonlyMap<string, Effect> {
+  effects ??= new Map([
+    ...Object.entries(WORDS),
+    ...Object.entries(ATTRIBUTES).flatMap(attributeEffects),
+    ...Object.entries(PROPAGATION).map(propagationEffect),
+    ...Object.entries(CLASSIC).map(classicEffect),
+    ...SUPERBLOCK.map((name): [string, Effect] => [name, (o) => o.superblock.push(name)]),
+    ...NOTHING.map((name): [string, Effect] => [name, () => undefined]),
+  ]);
+  return effects;
 }
 
-function applyWord(o: Mutable, name: string): boolean {
-  switch (name) {
-    case "bind":
-      o.bind = true;
-      return true;
-    case "rbind":
-      o.bind = true;
-      o.recursive = true;
-      return true;
-    case "remount":
-      o.remount = true;
-      return true;
-    case "tmpcopyup":
-      o.copyUp = true;
-      return true;
-    case "idmap":
-    case "ridmap":
-      o.idmap = name;
-      return true;
-    case "src-nofollow":
-      o.sourceNofollow = true;
-      return true;
-    case "dest-nofollow":
-      o.destNofollow = true;
-      return true;
-  }
-  return NOTHING.includes(name);
+function propagationEffect([name, flags]: [string, number]): [string, Effect] {
+  return [
+    name,
+    (o) => {
+      o.propagation = flags;
+    },
+  ];
+}
+
+function classicEffect([name, flag]: [string, number]): [string, Effect] {
+  return [
+    name,
+    (o) => {
+      o.classic |= flag;
+    },
+  ];
+}
+
+/** An attribute of one mount, and the same for all below it. */
+function attributeEffects([name, [set, clear]]: [string, readonly [number, number]]): [string, Effect][] {
+  const isAccessTime = ACCESS_TIMES.includes(name);
+  return [
+    [
+      name,
+      (o) => {
+        o.set = (o.set & ~clear) | set;
+        o.clear = (o.clear & ~set) | clear;
+        o.attributes = true;
+        if (isAccessTime) o.accessTimes = true;
+      },
+    ],
+    [
+      `r${name}`,
+      (o) => {
+        o.recursiveSet = (o.recursiveSet & ~clear) | set;
+        o.recursiveClear = (o.recursiveClear & ~set) | clear;
+      },
+    ],
+  ];
 }
 
 /** Sorts the options of one mount; later ones win over earlier ones. */
@@ -158,13 +198,10 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     sourceNofollow: false,
     destNofollow: false,
   };
+  const known = allEffects();
   for (const name of options) {
-    if (applyAttribute(o, name) || applyWord(o, name)) continue;
-    const propagation = PROPAGATION[name];
-    const classic = CLASSIC[name];
-    if (propagation !== undefined) o.propagation = propagation;
-    else if (SUPERBLOCK.includes(name)) o.superblock.push(name);
-    else if (classic !== undefined) o.classic |= classic;
+    const effect = known.get(name);
+    if (effect !== undefined) effect(o);
     else if (name !== "") o.data.push(name);
   }
   return o;
@@ -172,16 +209,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
 
 /** Every option name that is not passed to the file system, sorted: `mountOptions` of `features`. */
 export function mountOptionNames(): string[] {
-  const attributes = Object.keys(ATTRIBUTES);
-  return [
-    ...attributes,
-    ...attributes.map((name) => `r${name}`),
-    ...Object.keys(PROPAGATION),
-    ...SUPERBLOCK,
-    ...Object.keys(CLASSIC),
-    ...NOTHING,
-    ...["bind", "rbind", "remount", "tmpcopyup", "src-nofollow", "dest-nofollow", "idmap", "ridmap"],
-  ].sort();
+  return [...allEffects().keys()].sort();
 }
 
 /**

@@ -137,3 +137,10 @@ test.each<[string[], number, number, number]>([
 ])("a bind with %p sets %d, clears %d, of which nobody named %d", (options, set, clear, implied) => {
   expect(bindAttributes(parseMountOptions(["bind", ...options]))).toEqual({ set, clear, implied });
 });
+
+test("a name that every JavaScript object has is an option of the file system like any other", () => {
+  expect(parseMountOptions(["constructor", "rtoString"])).toEqual({
+    ...parseMountOptions([]),
+    data: ["constructor", "rtoString"],
+  });
+});
