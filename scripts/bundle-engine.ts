@@ -1,5 +1,5 @@
-/** Bundles the command line for the executable's own engine: `bun scripts/bundle-engine.ts OUT`. */
-import { join } from "node:path";
+/** Bundles the command line, or ENTRY, for the executable's own engine: `bun scripts/bundle-engine.ts OUT [ENTRY]`. */
+import { join, resolve } from "node:path";
 // @ts-expect-error: a script without types
 import * as tools from "./tools.mjs";
 
@@ -22,13 +22,13 @@ const LEFT_TO_BUN = /\/cli\/(help|systemd|verbs\/(ps|events|completion))\.ts$/;
 /** The FFI of other hosts. */
 const OTHER_HOSTS = /\/sys\/(koffi|bun)\.ts$/;
 
-const [out] = process.argv.slice(2);
+const [out, entry = join(ROOT, "src/cli/quickjs.ts")] = process.argv.slice(2);
 const defines = versionDefines()
   .filter((word) => word !== "--define")
   .map((define) => define.split(/=(.*)/s).slice(0, 2));
 
 const result = await Bun.build({
-  entrypoints: [join(ROOT, "src/cli/quickjs.ts")],
+  entrypoints: [resolve(entry)],
   target: "browser",
   format: "esm",
   minify: { syntax: true, whitespace: true, identifiers: false },
@@ -52,5 +52,6 @@ const result = await Bun.build({
   ],
 });
 for (const log of result.logs) console.error(String(log));
-if (!result.success || out === undefined) process.exit(1);
+// A warning is of a function that our modules do not have: it would be undefined.
+if (!result.success || result.logs.length > 0 || out === undefined) process.exit(1);
 await Bun.write(out, result.outputs[0] as Blob);

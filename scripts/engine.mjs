@@ -1,6 +1,6 @@
 /** Makes the executable's own engine (native/engine) and its heap: the command line, loaded. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildQuickjs } from "./quickjs.mjs";
@@ -54,26 +54,43 @@ function writeConfig(file) {
 }
 
 /**
+ * Loads a script and writes the heap. Without the environment, paths and names of the build, which are no part of what
+ * is built: the same source gives the same heap.
+ */
+function snapshot(engine, script, heap, bundle) {
+  const [input, output] = [openSync(script, "r"), openSync(`${heap}.new`, "w")];
+  try {
+    execFileSync(engine, ["--snapshot", "/proc/self/fd/3", "/proc/self/fd/4", ...(bundle === undefined ? [] : ["."])], {
+      argv0: "engine",
+      env: {},
+      cwd: bundle ?? "/",
+      stdio: ["ignore", "inherit", "inherit", input, output],
+    });
+  } finally {
+    closeSync(input);
+    closeSync(output);
+  }
+  renameSync(`${heap}.new`, heap);
+}
+
+/**
  * Builds the engine to `out` and its heap to `heap`; `init` is the path of tsrunc-init. `script` defines the global
  * function `start`; absent: the command line.
  */
 export async function buildEngine({ out, heap, init, script }) {
   await compile(out, init);
-  const made = `${heap}.new`;
-  // Without the environment of the build, which is no part of what is built.
-  const options = { stdio: ["ignore", "inherit", "inherit"], env: {} };
-  if (script !== undefined) execFileSync(out, ["--snapshot", script, made], options);
-  else {
-    run(findBun(), ["scripts/bundle-engine.ts", `${heap}.js`]);
-    const bundle = mkdtempSync(join(tmpdir(), "tsrunc-build-"));
-    try {
-      mkdirSync(join(bundle, "rootfs"));
-      run(findBun(), ["src/cli/main.ts", "spec", "--bundle", bundle]);
-      writeConfig(join(bundle, "config.json"));
-      execFileSync(out, ["--snapshot", `${heap}.js`, made, bundle], options);
-    } finally {
-      rmSync(bundle, { recursive: true, force: true });
-    }
+  if (script !== undefined) {
+    snapshot(out, script, heap);
+    return;
   }
-  renameSync(`${heap}.new`, heap);
+  run(findBun(), ["scripts/bundle-engine.ts", `${heap}.js`]);
+  const bundle = mkdtempSync(join(tmpdir(), "tsrunc-build-"));
+  try {
+    mkdirSync(join(bundle, "rootfs"));
+    run(findBun(), ["src/cli/main.ts", "spec", "--bundle", bundle]);
+    writeConfig(join(bundle, "config.json"));
+    snapshot(out, `${heap}.js`, heap, bundle);
+  } finally {
+    rmSync(bundle, { recursive: true, force: true });
+  }
 }

@@ -283,7 +283,7 @@ struct packing {
 static int pack_text(JSContext *context, struct packing *to, JSValueConst value, uint32_t *place)
 {
   size_t length;
-  const char *text = JS_ToCStringLen(context, &length, value);
+  const char *text = text_encode(context, &length, value);
   if (text == NULL)
     return -1;
   int fits = length < to->size - to->end;
@@ -379,15 +379,6 @@ static JSValue host_clock(JSContext *context, JSValueConst this, int argc, JSVal
   return JS_NewFloat64(context, (double)time.tv_sec * 1e9 + (double)time.tv_nsec);
 }
 
-static JSValue host_error_text(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
-{
-  (void)this;
-  int32_t error;
-  if (argc != 1 || JS_ToInt32(context, &error, argv[0]) < 0)
-    return JS_EXCEPTION;
-  return JS_NewString(context, strerror(error));
-}
-
 static JSValue host_exit(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
 {
   (void)this;
@@ -409,8 +400,8 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("encode", 3, host_encode),       JS_CFUNC_DEF("list", 1, host_list),
   JS_CFUNC_DEF("execve", 3, host_execve),       JS_CFUNC_DEF("argv", 0, host_argv),
   JS_CFUNC_DEF("environ", 0, host_environ),     JS_CFUNC_DEF("clock", 1, host_clock),
-  JS_CFUNC_DEF("errorText", 1, host_error_text), JS_CFUNC_DEF("exit", 1, host_exit),
-  JS_CFUNC_DEF("startBun", 0, host_start_bun),   JS_CFUNC_DEF("pack", 6, host_pack),
+  JS_CFUNC_DEF("exit", 1, host_exit),           JS_CFUNC_DEF("startBun", 0, host_start_bun),
+  JS_CFUNC_DEF("pack", 6, host_pack),
 };
 
 int host_define(JSContext *context)

@@ -45,8 +45,10 @@ export class OwnBuffer extends Uint8Array {
   }
 
   override toString(encoding: "utf8" | "latin1" | "base64" = "utf8", start = 0, end = this.length): string {
-    if (encoding === "base64") return base64(this.subarray(start, end));
-    return host.decode(this, start, end, encoding === "latin1" ? LATIN1 : UTF8);
+    const last = Math.min(end, this.length);
+    if (last <= start) return "";
+    if (encoding === "base64") return base64(this.subarray(start, last));
+    return host.decode(this, start, last, encoding === "latin1" ? LATIN1 : UTF8);
   }
 
   equals(other: Uint8Array): boolean {

@@ -1,5 +1,5 @@
-import { errnoName } from "../errno.ts";
-import { host, systemError, type Word } from "./host.ts";
+import { errnoName, errnoText } from "../errno.ts";
+import { host, type Word } from "./host.ts";
 
 /** From here on relative paths count; openat(2). */
 export const AT_FDCWD = -100;
@@ -9,6 +9,15 @@ export function attempt(name: string, ...words: readonly Word[]): number {
   return host.syscall(host.calls[name] ?? -1, ...words);
 }
 
+/** What Node calls the system calls that have younger names here. */
+const NODE_NAMES: Readonly<Record<string, string>> = {
+  openat: "open",
+  pread64: "read",
+  faccessat: "access",
+  fchownat: "chown",
+  unlinkat: "unlink",
+};
+
 /** The same, but failing with an error as Node's. `object` is the path for the message. */
 export function call(name: string, object: string | undefined, ...words: readonly Word[]): number {
   const result = attempt(name, ...words);
@@ -16,8 +25,13 @@ export function call(name: string, object: string | undefined, ...words: readonl
   return result;
 }
 
-export function failure(errno: number, name: string, object?: string): Error {
-  return systemError(errno, errnoName(errno), name, object);
+/** An error as Node's file system functions throw it. `dest` is the second path. */
+export function failure(errno: number, name: string, object?: string, dest?: string): Error {
+  const code = errnoName(errno);
+  const syscall = NODE_NAMES[name] ?? name;
+  const path = object === undefined ? "" : ` '${object}'${dest === undefined ? "" : ` -> '${dest}'`}`;
+  const error = new Error(`${code}: ${errnoText(code)}, ${syscall}${path}`);
+  return Object.assign(error, { errno: -errno, code, syscall }, object === undefined ? {} : { path: object });
 }
 
 /** @throws what Node throws for a path that no file can have */

@@ -67,7 +67,8 @@ export function readFileSync(
   const kind = encoding === undefined ? BYTES : encoding === "latin1" ? LATIN1 : UTF8;
   const path = typeof source === "number" ? source : checked(source);
   const content = host.readFile(path, kind);
-  if (typeof content === "number") throw failure(-content, "open", String(source));
+  if (typeof content === "number")
+    throw typeof source === "number" ? failure(-content, "read") : failure(-content, "open", source);
   return typeof content === "string" ? content : Buffer.from(content);
 }
 
@@ -128,7 +129,8 @@ export function fchmodSync(fd: number, mode: number): void {
 }
 
 export function renameSync(from: string, to: string): void {
-  call("renameat2", from, AT_FDCWD, checked(from), AT_FDCWD, checked(to), 0);
+  const result = attempt("renameat2", AT_FDCWD, checked(from), AT_FDCWD, checked(to), 0);
+  if (result < 0) throw failure(-result, "rename", from, to);
 }
 
 export function unlinkSync(path: string): void {
@@ -137,14 +139,16 @@ export function unlinkSync(path: string): void {
 
 export function mkdirSync(path: string, options: { readonly recursive?: boolean; readonly mode?: number } = {}): void {
   const mode = options.mode ?? 0o777;
-  const result = attempt("mkdirat", AT_FDCWD, checked(path), mode);
-  if (result >= 0) return;
-  if (options.recursive !== true) throw failure(-result, "mkdir", path);
-  const parent = path.replace(/\/+[^/]+\/*$/, "") || "/";
-  if (result === -ENOENT && parent !== path) {
-    mkdirSync(parent, options);
-    mkdirSync(path, options);
-  } else if (result !== -EEXIST || !isDirectory(path)) throw failure(-result, "mkdir", path);
+  let result = attempt("mkdirat", AT_FDCWD, checked(path), mode);
+  if (options.recursive === true) {
+    const parent = path.replace(/\/+[^/]+\/*$/, "") || "/";
+    if (result === -ENOENT && parent !== path) {
+      mkdirSync(parent, options);
+      result = attempt("mkdirat", AT_FDCWD, path, mode);
+    }
+    if (result === -EEXIST && isDirectory(path)) return;
+  }
+  if (result < 0) throw failure(-result, "mkdir", path);
 }
 
 function isDirectory(path: string): boolean {

@@ -26,8 +26,6 @@ export interface Host {
   environ(): string[];
   /** Nanoseconds of a clock of clock_gettime(2). */
   clock(id: number): number;
-  /** strerror(3) */
-  errorText(errno: number): string;
   /**
    * Writes an op's operands from `at` on and their texts from `end` on, by codes: see src/program/encode.ts. The new end, or
    * -1 where there is not enough room.
@@ -39,10 +37,3 @@ export interface Host {
 }
 
 export const host = (globalThis as unknown as { readonly host: Host }).host;
-
-/** An error as Node's file system functions throw it. */
-export function systemError(errno: number, code: string, call: string, path?: string): Error {
-  const text = host.errorText(errno).toLowerCase();
-  const object = path === undefined ? "" : ` '${path}'`;
-  return Object.assign(new Error(`${code}: ${text}, ${call}${object}`), { errno: -errno, code, syscall: call, path });
-}

@@ -40,7 +40,9 @@ export class Stats {
 function statx(name: string, fd: number, path: string, flags: number): Stats | Error {
   const bytes = new Uint8Array(SIZE);
   const result = attempt("statx", fd, path, flags, STATX_BASIC_STATS, bytes);
-  return result < 0 ? failure(-result, name, path) : new Stats(new DataView(bytes.buffer));
+  return result < 0
+    ? failure(-result, name, path === "" && fd !== AT_FDCWD ? undefined : path)
+    : new Stats(new DataView(bytes.buffer));
 }
 
 function orThrow(result: Stats | Error): Stats {
@@ -51,7 +53,7 @@ function orThrow(result: Stats | Error): Stats {
 export function statSync(path: string, options?: { readonly throwIfNoEntry?: boolean }): Stats | undefined {
   const result = statx("stat", AT_FDCWD, checked(path), 0);
   const code = (result as { readonly code?: string }).code;
-  if (options?.throwIfNoEntry === false && (code === "ENOENT" || code === "ENOTDIR")) return undefined;
+  if (options?.throwIfNoEntry === false && code === "ENOENT") return undefined;
   return orThrow(result);
 }
 
