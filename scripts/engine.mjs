@@ -1,7 +1,6 @@
 /** Makes the executable's own engine (native/engine) and its heap: the command line, loaded. */
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { buildQuickjs } from "./quickjs.mjs";
 import { BuildError, filesIn, findBun, findStaticCompiler, isStale, kernelHeaderFlags, ROOT, run } from "./tools.mjs";
@@ -39,33 +38,16 @@ async function compile(out, init) {
   renameSync(`${out}.new`, out);
 }
 
-/** A config.json with what engines write and `tsrunc spec` does not: limits, and a terminal is no use here. */
-function writeConfig(file) {
-  const spec = JSON.parse(readFileSync(file, "utf8"));
-  spec.process.terminal = false;
-  spec.linux.resources = {
-    ...spec.linux.resources,
-    memory: { limit: 1 << 26 },
-    cpu: { shares: 512 },
-    pids: { limit: 9 },
-  };
-  spec.linux.seccomp = { defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW" }] };
-  writeFileSync(file, JSON.stringify(spec));
-}
-
 /**
  * Loads a script and writes the heap. Without the environment, paths and names of the build, which are no part of what
  * is built: the same source gives the same heap.
  */
-function snapshot(engine, script, heap, bundle) {
+function snapshot(engine, script, heap) {
   const [input, output] = [openSync(script, "r"), openSync(`${heap}.new`, "w")];
   try {
-    execFileSync(engine, ["--snapshot", "/proc/self/fd/3", "/proc/self/fd/4", ...(bundle === undefined ? [] : ["."])], {
-      argv0: "engine",
-      env: {},
-      cwd: bundle ?? "/",
-      stdio: ["ignore", "inherit", "inherit", input, output],
-    });
+    const stdio = ["ignore", "inherit", "inherit", input, output];
+    const words = ["--snapshot", "/proc/self/fd/3", "/proc/self/fd/4"];
+    execFileSync(engine, words, { argv0: "engine", env: {}, cwd: "/", stdio });
   } finally {
     closeSync(input);
     closeSync(output);
@@ -77,20 +59,8 @@ function snapshot(engine, script, heap, bundle) {
  * Builds the engine to `out` and its heap to `heap`; `init` is the path of tsrunc-init. `script` defines the global
  * function `start`; absent: the command line.
  */
-export async function buildEngine({ out, heap, init, script }) {
+export async function buildEngine({ out, heap, init, script = `${heap}.js` }) {
   await compile(out, init);
-  if (script !== undefined) {
-    snapshot(out, script, heap);
-    return;
-  }
-  run(findBun(), ["scripts/bundle-engine.ts", `${heap}.js`]);
-  const bundle = mkdtempSync(join(tmpdir(), "tsrunc-build-"));
-  try {
-    mkdirSync(join(bundle, "rootfs"));
-    run(findBun(), ["src/cli/main.ts", "spec", "--bundle", bundle]);
-    writeConfig(join(bundle, "config.json"));
-    snapshot(out, `${heap}.js`, heap, bundle);
-  } finally {
-    rmSync(bundle, { recursive: true, force: true });
-  }
+  if (script === `${heap}.js`) run(findBun(), ["scripts/bundle-engine.ts", script]);
+  snapshot(out, script, heap);
 }

@@ -2,7 +2,7 @@
  * The standalone executable's own engine: QuickJS with the command line already loaded, see heap.h. It does the verbs that
  * count; what it cannot do is begun anew in Bun, in the same process (bun.c).
  *
- *     engine --snapshot SCRIPT OUT …      loads the script and writes the heap; used by the build
+ *     engine --snapshot SCRIPT OUT      loads the script and writes the heap; used by the build
  */
 #include "engine.h"
 #include "front.h"

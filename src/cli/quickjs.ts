@@ -3,21 +3,21 @@
  * like becomes part of the executable, where `start` is called.
  */
 import "../sys/quickjs/globals.ts";
+import { pretend, V1, V2 } from "../sys/quickjs/pretend.ts";
 import process, { forget } from "../sys/quickjs/process.ts";
 import { main } from "./command-line.ts";
 import { loadAll } from "./verbs.ts";
-import { warmUp } from "./warm-up.ts";
+import { BUNDLE, warmUp, warmUpConfig } from "./warm-up.ts";
 
 await loadAll();
 await import("./report.ts");
 await import("../init/launch.ts");
-/** The build gives a bundle: `engine --snapshot SCRIPT HEAP BUNDLE`. No variable of the module may keep its name. */
-function prepare(): void {
-  const bundle = process.argv[5];
-  if (bundle !== undefined) warmUp(bundle);
-  forget();
+for (const [files, cgroup2] of [
+  [V1, false],
+  [V2, true],
+] as const) {
+  pretend({ ...files, [`${BUNDLE}/config.json`]: warmUpConfig(cgroup2) }, warmUp);
 }
-
-prepare();
+forget();
 
 Object.assign(globalThis, { start: () => main(process.argv.slice(2)) });

@@ -5,6 +5,9 @@ import { lstatSync } from "./stat.ts";
 
 export { fstatSync, lstatSync, statSync } from "./stat.ts";
 
+/** Set by the build: Node's name of the architecture. */
+declare const QUICKJS_ARCH: string;
+
 const O_CLOEXEC = 0o2000000;
 const O_PATH = 0o10000000;
 const AT_REMOVEDIR = 0x200;
@@ -27,8 +30,8 @@ export const constants = {
   O_TRUNC: 0o1000,
   O_APPEND: 0o2000,
   O_NONBLOCK: 0o4000,
-  /** The same on x86_64 alone; arm and ppc have another number. */
-  O_NOFOLLOW: 0o400000,
+  /** asm/fcntl.h: arm has another number than x86. */
+  O_NOFOLLOW: QUICKJS_ARCH === "arm64" ? 0o100000 : 0o400000,
   S_IFMT: 0o170000,
   S_IFDIR: 0o040000,
   S_IFREG: 0o100000,
