@@ -1,5 +1,4 @@
 /** A mount of type `cgroup`: what the container sees depends on the host's hierarchy, not on its version in config.json. */
-import * as path from "node:path";
 import type { CgroupFacts, Hierarchy } from "../cgroups/facts.ts";
 import type { MountEntry } from "./compile-mounts.ts";
 import { hasOwn, namespacesOf } from "./compile-namespaces.ts";
@@ -73,13 +72,13 @@ function v1Mounts(entry: MountEntry, input: CompileInput, facts: CgroupFacts): O
 }
 
 function hierarchyOps(entry: MountEntry, input: CompileInput, h: Hierarchy, own: boolean, a: Attributes): Op[] {
-  const name = path.posix.basename(h.mount);
-  const dest = path.posix.join(entry.dest, name);
-  const links = h.controllers.filter((c) => c !== name && !c.startsWith("name="));
-  const symlinks = links.map((c): Op => {
-    return { op: "symlink", target: name, dest: path.posix.join(entry.dest, c), replace: false, at: entry.at };
-  });
-  if (own) return [newInstance(entry, "cgroup", dest, h.controllers, a), ...symlinks];
+  const name = h.mount.slice(h.mount.lastIndexOf("/") + 1);
+  const dest = `${entry.dest}/${name}`;
   const found = h.controllers.map((c) => input.cgroup.record.paths[c]).find((p) => p !== undefined);
-  return [bindOf(entry, found ?? h.mount, dest, a), ...symlinks];
+  const ops = [own ? newInstance(entry, "cgroup", dest, h.controllers, a) : bindOf(entry, found ?? h.mount, dest, a)];
+  for (const c of h.controllers) {
+    if (c === name || c.startsWith("name=")) continue;
+    ops.push({ op: "symlink", target: name, dest: `${entry.dest}/${c}`, replace: false, at: entry.at });
+  }
+  return ops;
 }
