@@ -54,10 +54,12 @@ int do_release(const struct op_release *op) {
   if (fd < 0) return fail(STEP_RELEASE_OPEN, str(op->path));
   char first;
   ssize_t n = read(fd, &first, 1);
-  for (int tries = 0; n == 0 && tries < 10000 && is_waiting_init((pid_t)op->pid, op->start); tries++) {
+  bool waiting = true;
+  for (int tries = 0; n == 0 && waiting && tries < 10000; tries++) {
+    waiting = is_waiting_init((pid_t)op->pid, op->start);
     struct timespec pause = { 0, tries < 50 ? 50000 : 2000000 };
-    nanosleep(&pause, NULL);
-    n = read(fd, &first, 1);
+    if (waiting) nanosleep(&pause, NULL);
+    n = read(fd, &first, 1); /* also where it is init no more: it may have come, and gone on, since the last read */
   }
   if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
   int error = errno;
