@@ -31,7 +31,7 @@ export function cpusetOps(
     for (const file of ["cpus", "mems"] as const) {
       const wanted = own ? cpu?.[file] : undefined;
       if (wanted) ops.push(writeOp(`${path}/${name(file)}`, wanted, `${base}/cpu/${file}`));
-      else if (!isEmpty(inherited[file]) && isEmpty(host.read(`${path}/${name(file)}`))) {
+      else if (!isEmpty(inherited[file]) && (!host.exists(path) || isEmpty(host.read(`${path}/${name(file)}`)))) {
         ops.push(writeOp(`${path}/${name(file)}`, inherited[file]?.trim() ?? ""));
       }
     }
@@ -46,6 +46,8 @@ export function cpusetOps(
 }
 
 function filled(host: HostFiles, path: string, name: (file: File) => string): boolean {
+  // Most are still to be made, and in JavaScript a read that fails costs ten times the question.
+  if (!host.exists(path)) return false;
   return !isEmpty(host.read(`${path}/${name("cpus")}`)) && !isEmpty(host.read(`${path}/${name("mems")}`));
 }
 

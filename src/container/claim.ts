@@ -35,7 +35,6 @@ export interface Claim {
  */
 export function claimContainer(claim: Claim): string {
   const directory = containerDirectory(claim.root, claim.record.id);
-  makeRoot(claim.root);
   const temporary = makeTemporary(claim.root);
   try {
     fs.writeFileSync(path.join(temporary, STATE_FILE), stateText(claim.record), { mode: 0o600 });
@@ -50,8 +49,15 @@ export function claimContainer(claim: Claim): string {
 
 /** A directory that {@link sweepRoot} can tell to be ours and whether its maker lives. */
 function makeTemporary(root: string): string {
+  const prefix = path.join(root, `${TEMPORARY}${process.pid}.`);
   try {
-    return fs.mkdtempSync(path.join(root, `${TEMPORARY}${process.pid}.`));
+    return fs.mkdtempSync(prefix);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw ioError("create a directory in", root, error);
+  }
+  makeRoot(root);
+  try {
+    return fs.mkdtempSync(prefix);
   } catch (error) {
     throw ioError("create a directory in", root, error);
   }

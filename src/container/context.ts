@@ -8,6 +8,7 @@ import { TsruncError } from "../errors.ts";
 import type { StartTime } from "../host.ts";
 import type { Perform, TimingOutput } from "../init/launch.ts";
 import { absolutePath } from "./paths.ts";
+import type { Memory } from "./remember.ts";
 
 export interface Logger {
   warn(message: string): void;
@@ -36,6 +37,8 @@ export interface Context {
   readonly nofile?: number;
   /** What becomes of the measured times, when times are measured. */
   readonly timings?: TimingOutput;
+  /** In a process that lives long: what does not change meanwhile, see {@link once}. */
+  readonly memory?: Memory;
   /** When the process began, where the front part of the executable noted it. */
   readonly start?: StartTime;
   /** Descriptor of the sealed tsrunc-init, where the front part of the executable made one. */
@@ -47,7 +50,7 @@ export interface Context {
  * else when we are not root or only root of a user namespace.
  */
 export function isRootless(context: Context): boolean {
-  return context.rootless ?? (geteuid() !== 0 || inUserNamespace());
+  return context.rootless ?? (geteuid() !== 0 || isInUserNamespace(context));
 }
 
 /**
@@ -71,6 +74,15 @@ export function resolveRoot(given: string): string {
 
 function geteuid(): number {
   return process.geteuid?.() ?? 0;
+}
+
+/** {@link inUserNamespace} of this process. It cannot leave the initial one; the map of another may still be unwritten. */
+export function isInUserNamespace(context: Pick<Context, "memory">): boolean {
+  const key = "in the initial user namespace";
+  if (context.memory?.get(key) === true) return false;
+  const inside = inUserNamespace();
+  if (!inside) context.memory?.set(key, true);
+  return inside;
 }
 
 export function inUserNamespace(): boolean {

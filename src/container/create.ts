@@ -25,6 +25,7 @@ import type { CreateOptions, RunOptions } from "./options.ts";
 import { userName } from "./owner.ts";
 import { absolutePath, maybeAbsolute } from "./paths.ts";
 import { self } from "./proc.ts";
+import { once } from "./remember.ts";
 import { compileProfile } from "./seccomp-profile.ts";
 import { afterRemoval, factsAfterRemoval } from "./stale.ts";
 import { containerDirectory, isStale, recordIn, type StateRecord, stateTemplate } from "./store.ts";
@@ -62,10 +63,11 @@ export function prepareCreate(
   const mounts = hostMounts(spec, rootfs);
   const record = {
     ...newRecord(options.id, spec, bundle, rootfs, cgroup),
+    owner: ownerOf(context),
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
     ...(mounts.length === 0 ? {} : { hostMounts: mounts }),
   };
-  const creating = { ...record, creator: self() };
+  const creating = { ...record, creator: once(context, "self", self) };
   const input = {
     ...compileInput(spec, options, run),
     ...{ spec, bundle, rootfs, facts, cgroup, seccomp, mode, consoleSocket: terminal },
@@ -212,7 +214,18 @@ function hasWritableCgroup(spec: Spec): boolean {
   });
 }
 
-function newRecord(id: string, spec: Spec, bundle: string, rootfs: string, cgroup: CgroupPlan): StateRecord {
+function ownerOf(context: Context): string {
+  const uid = process.getuid?.() ?? 0;
+  return once(context, `name of user ${uid}`, () => userName(uid));
+}
+
+function newRecord(
+  id: string,
+  spec: Spec,
+  bundle: string,
+  rootfs: string,
+  cgroup: CgroupPlan,
+): Omit<StateRecord, "owner"> {
   return {
     pid: 0,
     startTime: 0,
@@ -221,7 +234,6 @@ function newRecord(id: string, spec: Spec, bundle: string, rootfs: string, cgrou
     bundle,
     rootfs,
     created: new Date().toISOString(),
-    owner: userName(process.getuid?.() ?? 0),
     ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
     cgroup: cgroup.record,
   };

@@ -6,7 +6,8 @@ import type { HostFacts } from "../program/input.ts";
 import { findNamespace } from "../spec/check-namespaces.ts";
 import type { Spec } from "../spec/types.ts";
 import type { Context } from "./context.ts";
-import { inUserNamespace } from "./context.ts";
+import { isInUserNamespace } from "./context.ts";
+import { once } from "./remember.ts";
 
 function read(path: string): string {
   try {
@@ -14,6 +15,21 @@ function read(path: string): string {
   } catch {
     return "";
   }
+}
+
+interface FixedFacts {
+  readonly lastCap: number;
+  readonly boundingSet: bigint;
+  readonly kcore: boolean;
+}
+
+/** What does not change while the kernel and this process run: one of many threads does not drop its bounding set. */
+function fixedFacts(): FixedFacts {
+  return {
+    lastCap: Number(read("/proc/sys/kernel/cap_last_cap")) || 40,
+    boundingSet: BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(read("/proc/self/status"))?.[1] ?? "0"}`),
+    kcore: fs.existsSync("/proc/kcore"),
+  };
 }
 
 export function readHostFacts(context: Context, spec: Spec): HostFacts {
@@ -24,15 +40,13 @@ export function readHostFacts(context: Context, spec: Spec): HostFacts {
   return {
     euid,
     egid: process.getegid?.() ?? 0,
-    lastCap: Number(read("/proc/sys/kernel/cap_last_cap")) || 40,
-    boundingSet: BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(read("/proc/self/status"))?.[1] ?? "0"}`),
+    ...once(context, "host facts", fixedFacts),
     cgroup: readCgroupFacts(),
     lsm: labelled ? read("/sys/kernel/security/lsm").trim().split(",") : [],
     newuidmap: helpers ? findHelper("newuidmap") : undefined,
     newgidmap: helpers ? findHelper("newgidmap") : undefined,
-    kcore: fs.existsSync("/proc/kcore"),
     nofile: context.nofile,
-    inUserNamespace: inUserNamespace(),
+    inUserNamespace: isInUserNamespace(context),
     ownNetwork: spec.linux?.netDevices !== undefined && joinsOwnNetwork(spec),
   };
 }

@@ -8,7 +8,7 @@ import { errnoName, errnoText } from "../sys/errno.ts";
 /** `struct report` of native/init.h. */
 const REPORT_SIZE = 520;
 const DETAIL_AT = 40;
-const KINDS = ["", "failure", "warning", "timing", "status"] as const;
+const KINDS = ["", "failure", "warning", "timing", "status", "child", "server"] as const;
 
 export interface Report {
   readonly kind: (typeof KINDS)[number];
@@ -19,6 +19,7 @@ export interface Report {
   readonly errno: number;
   /** Exit status or signal, as the op has it. */
   readonly aux: number;
+  /** Of `child`: the start time of the process whose pid is `aux`, in clock ticks. */
   readonly startNs: bigint;
   readonly endNs: bigint;
   readonly detail: string;

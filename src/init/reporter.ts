@@ -24,7 +24,7 @@ export function readOutcome(fd: number): Outcome {
   const context = JSON.parse(file.toString("utf8", offset, offset + length)) as ReportContext;
   const reports = readReports(file, file.readUInt32LE(8));
   const errors = (kind: Report["kind"]) =>
-    reports.filter((r) => r.kind === kind).map((r) => opError(r, labelOf(r, context)));
+    reports.filter((r) => r.kind === kind).map((r) => opError(r, reportLabel(r, context)));
   const failures = errors("failure");
   const status = reports.find((r) => r.kind === "status")?.aux ?? 1;
   return {
@@ -36,7 +36,11 @@ export function readOutcome(fd: number): Outcome {
   };
 }
 
-function labelOf(report: Report, { labels, initLabels }: ReportContext): Label | undefined {
+/** What is known of the op that a report is about. */
+export function reportLabel(
+  report: Report,
+  { labels, initLabels }: Pick<ReportContext, "labels" | "initLabels">,
+): Label | undefined {
   if (report.list === "init" && initLabels !== undefined) return initLabels.labels[report.index - initLabels.first];
   return labels[report.list]?.[report.index];
 }
