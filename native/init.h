@@ -45,7 +45,8 @@ struct program {
   uint32_t unused;
 };
 
-enum { REPORT_FAILURE = 1, REPORT_WARNING = 2, REPORT_TIMING = 3, REPORT_STATUS = 4 };
+enum { REPORT_FAILURE = 1, REPORT_WARNING = 2, REPORT_TIMING = 3, REPORT_STATUS = 4, REPORT_CHILD = 5, REPORT_SERVER = 6 };
+enum { SERVE_STDIO, SERVE_CHDIR, SERVE_PROGRAM }; /* steps of REPORT_SERVER: what failed before the program began */
 
 /* What is told of an op that failed; appended to the program's file for the reporter. */
 struct report {
@@ -88,6 +89,7 @@ struct context {
   const char *found;     /* what lookup chose */
   char *home;
   bool late_chdir;
+  bool served; /* by a server, which is told of the container's process */
 };
 extern struct context ctx;
 
@@ -117,12 +119,17 @@ int pidfd_signal(int pidfd, int sig);
 int wait_pidfd(int pidfd, int64_t ms);
 int send_fd(int sock, const void *data, size_t len, int fd);
 int send_message(int sock, const struct message *m, int fd);
+ssize_t receive_fd(int sock, void *data, size_t size, int *fd);
 ssize_t receive_message(int sock, struct message *m, int *fd);
 int stop_child(void);
 _Noreturn void leave(int code);
 void close_directories(void);
 bool run_list(int list);
 _Noreturn void finish(int code);
+_Noreturn void execute(int fd);
+_Noreturn void serve(void);
+_Noreturn void refuse(uint32_t step, const char *detail);
+void reset_signals(void);
 void report(const struct report *r);
 void warn_or_report(uint32_t kind, const struct report *r);
 

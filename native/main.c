@@ -163,28 +163,37 @@ _Noreturn void finish(int code) {
   _exit(code ? code : 1);
 }
 
-static void reset_signals(void) {
+void reset_signals(void) {
   struct sigaction sa = { .sa_handler = SIG_DFL };
   for (int sig = 1; sig < 65; sig++) sigaction(sig, &sa, NULL);
   uint64_t none = 0;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 }
 
+/* To the client of the server: nothing of the program has been done. */
+_Noreturn void refuse(uint32_t step, const char *detail) {
+  fail(step, detail);
+  ctx.failure.kind = REPORT_SERVER;
+  report(&ctx.failure);
+  _exit(1);
+}
+
 static _Noreturn void usage(const char *why) {
+  if (ctx.served) refuse(SERVE_PROGRAM, why);
   write_all(2, "tsrunc-init: ", 13);
   write_all(2, why, strlen(why));
   write_all(2, "\n", 1);
   _exit(1);
 }
 
-static void load(const char *path) {
-  ctx.program_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+/* Maps the program that is open as `fd`, which from then on is what reports go to. */
+static void load(int fd) {
+  ctx.program_fd = fd;
   struct stat st;
-  if (ctx.program_fd < 0 || fstat(ctx.program_fd, &st) < 0) usage("cannot open the program");
-  unlink(path);
+  if (fd < 0 || fstat(fd, &st) < 0) usage("cannot open the program");
   if (st.st_size < (off_t)sizeof(struct program) || st.st_size > (1 << 30)) usage("the program is damaged");
   ctx.size = (uint32_t)st.st_size;
-  ctx.base = mmap(NULL, ctx.size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, ctx.program_fd, 0);
+  ctx.base = mmap(NULL, ctx.size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
   if (ctx.base == MAP_FAILED) usage("cannot map the program");
   if (!program_ok()) usage("the program is damaged");
 }
@@ -201,16 +210,18 @@ static void prefer_word_of_init(struct report *failure) {
   }
 }
 
-int main(int argc, char **argv, char **envp) {
-  if (argc != 2) usage("this is a part of tsrunc and not run by hand");
-  prctl(PR_SET_DUMPABLE, 0);
+/* What a launcher did, for a server that is to tell its client of the container's process. */
+static void report_child(void) {
+  if (!ctx.served || ctx.pidfd < 0) return;
+  struct report child = { .kind = REPORT_CHILD, .aux = ctx.pid, .start_ns = ctx.start };
+  report(&child);
+}
+
+_Noreturn void execute(int fd) {
   prctl(PR_SET_NAME, "tsrunc-init");
-  reset_signals();
   umask(0);
-  ctx.environment = envp;
   for (int i = 0; i < SLOTS; i++) ctx.slots[i] = -1;
-  load(argv[1]);
-  memset(argv[1], 0, strlen(argv[1])); /* everybody in the container could read it in /proc/PID/cmdline */
+  load(fd);
   const struct program *p = (const struct program *)ctx.base;
   /* Above the fds that are to be kept only our own may be open from here on (CVE-2024-21626). */
   unsigned first = 3 + p->keep_fds;
@@ -237,5 +248,19 @@ int main(int argc, char **argv, char **envp) {
     report(&failure);
     finish(1);
   }
+  report_child();
   finish(ctx.exit_code);
+}
+
+int main(int argc, char **argv, char **envp) {
+  if (argc != 2) usage("this is a part of tsrunc and not run by hand");
+  prctl(PR_SET_DUMPABLE, 0);
+  reset_signals();
+  ctx.environment = envp;
+  ctx.served = !strcmp(argv[1], "serve");
+  int fd = ctx.served ? -1 : open(argv[1], O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd >= 0) unlink(argv[1]);
+  memset(argv[1], 0, strlen(argv[1])); /* everybody in the container could read it in /proc/PID/cmdline */
+  if (ctx.served) serve();
+  execute(fd);
 }

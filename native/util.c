@@ -186,8 +186,8 @@ int send_fd(int sock, const void *data, size_t len, int fd) {
 
 int send_message(int sock, const struct message *m, int fd) { return send_fd(sock, m, sizeof *m, fd); }
 
-ssize_t receive_message(int sock, struct message *m, int *fd) {
-  struct iovec iov = { m, sizeof *m };
+ssize_t receive_fd(int sock, void *data, size_t size, int *fd) {
+  struct iovec iov = { data, size };
   union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } control;
   struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
   ssize_t n;
@@ -202,6 +202,11 @@ ssize_t receive_message(int sock, struct message *m, int *fd) {
     if (fd) *fd = got;
     else close(got);
   }
+  return n;
+}
+
+ssize_t receive_message(int sock, struct message *m, int *fd) {
+  ssize_t n = receive_fd(sock, m, sizeof *m, fd);
   if (n > 0 && (size_t)n < sizeof *m) return errno = EPROTO, -1;
   return n;
 }

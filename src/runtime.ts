@@ -1,21 +1,34 @@
 /** Containers from a program of one's own: what the command line does, with tsrunc-init as a child process. */
 import process from "node:process";
+import type { Stats } from "./cgroups/stats-types.ts";
 import { type Context, defaultRoot, type Logger, resolveRoot } from "./container/context.ts";
 import { createContainer, prepareCreate, runContainer } from "./container/create.ts";
 import { deleteContainer } from "./container/delete.ts";
+import { type ContainerEvent, containerEvents, containerStats } from "./container/events.ts";
 import { execContainer } from "./container/exec.ts";
+import { supportedFeatures } from "./container/features.ts";
 import { killContainer } from "./container/kill.ts";
 import { listContainers } from "./container/list.ts";
 import type { CreateOptions, ExecOptions, RunOptions } from "./container/options.ts";
+import { pauseContainer, resumeContainer } from "./container/pause.ts";
+import { containerProcesses, processTable } from "./container/ps.ts";
+import type { Memory } from "./container/remember.ts";
 import { startContainer } from "./container/start.ts";
 import { type OciState, readState } from "./container/state.ts";
-import { formatError } from "./errors.ts";
-import { type SpawnOptions, spawnProgram } from "./init/spawn.ts";
+import { loadState } from "./container/store.ts";
+import { checkedResources, updateContainer } from "./container/update.ts";
+import { formatError, TsruncError } from "./errors.ts";
+import type { Perform } from "./init/launch.ts";
+import { InitServer, type ServedChild } from "./init/server.ts";
+import { executeProgram, type SpawnOptions } from "./init/spawn.ts";
 import type { Program } from "./program/program.ts";
+import type { Resources } from "./spec/types.ts";
+import type { Features } from "./spec/types-features.ts";
 
 export interface RuntimeOptions {
   /** Directory that holds the state of containers; by default the command line's. */
   readonly root?: string;
+  /** Who makes cgroups; `cgroupfs` by default. */
   readonly cgroupManager?: Context["cgroupManager"];
   /** Pass over cgroups that cannot be used; by default found out. */
   readonly rootless?: boolean;
@@ -24,9 +37,22 @@ export interface RuntimeOptions {
 }
 
 type Optional<T, Required extends keyof T> = Partial<T> & Pick<T, Required>;
-type CreateInput = Omit<Optional<CreateOptions, "bundle">, "id">;
-type RunInput = Omit<Optional<RunOptions, "bundle">, "id">;
-type ExecInput = Omit<Partial<ExecOptions>, "id">;
+export type CreateInput = Omit<Optional<CreateOptions, "bundle">, "id">;
+export type RunInput = Omit<Optional<RunOptions, "bundle">, "id">;
+export type ExecInput = Omit<Partial<ExecOptions>, "id" | "detach">;
+
+/** A process that {@link Runtime.spawn} has started in a container. */
+export interface Spawned {
+  /** As the host sees it. */
+  readonly pid: number;
+  /** Exit status, 128+N for signal N; undefined when it ended where this `Runtime` could not see it. */
+  readonly exit: Promise<number | undefined>;
+}
+
+export interface EventsInput {
+  /** Time between two readings of the statistics in milliseconds, 5000 by default. */
+  readonly intervalMs?: number;
+}
 
 const CREATE_DEFAULTS = { noPivot: false, noNewKeyring: false, preserveFds: 0 } as const;
 const RUN_DEFAULTS = { ...CREATE_DEFAULTS, detach: false, keep: false, noSubreaper: true } as const;
@@ -40,22 +66,38 @@ const EXEC_DEFAULTS = {
   ignorePaused: false,
   detach: false,
 } as const;
+const INTERVAL_MS = 5000;
+/** How many servers may be killed while one wait goes on. */
+const MAX_SERVERS = 5;
 
 /**
- * One state root and the containers in it. Methods throw {@link TsruncError}: `config` with all problems of a
- * config.json, `op` with the JSON pointer of what could not be done, `exists`, `not-found`, `state`, `unsupported`, `io`.
+ * One state root and the containers in it, which the command line and other programs may use at the same time. Methods
+ * throw {@link TsruncError}: `config` with all problems of a config.json, `op` with the JSON pointer of what could not
+ * be done, `exists`, `not-found`, `state`, `usage`, `unsupported`, `io`.
+ *
+ * The first method that acts starts one process, tsrunc-init, which forks for every further one and is the parent of
+ * what it made, so that {@link wait} knows the exit status. It has the rights, limits, namespaces and stdio that this
+ * process had then, and goes with it or at {@link close}; containers stay. It does not keep this process from ending.
  *
  * @example
  * const runtime = new Runtime();
  * await runtime.create("one", { bundle: "/bundles/one" });
  * await runtime.start("one");
- * await runtime.kill("one", "TERM");
- * await runtime.delete("one", { force: true });
+ * const status = await runtime.wait("one");
+ * await runtime.delete("one");
+ * await runtime.close(); // or, where the language has it, `await using runtime = new Runtime()`
  */
 export class Runtime {
+  /** Absolute path of the directory that holds the state of containers. */
   readonly root: string;
   readonly #options: RuntimeOptions;
+  /** First processes of containers that were made here, by id. */
+  readonly #children = new Map<string, ServedChild>();
+  readonly #memory: Memory = new Map();
+  #server: InitServer | undefined;
+  #serverEuid: number | undefined;
 
+  /** Touches nothing. @throws TsruncError `usage` for the root `/` */
   constructor(options: RuntimeOptions = {}) {
     this.#options = options;
     this.root = options.root === undefined ? defaultRoot(process.env) : resolveRoot(options.root);
@@ -63,65 +105,197 @@ export class Runtime {
 
   /** Makes a container, up to the moment before its process runs (runtime.md, "Create"). */
   async create(id: string, options: CreateInput, spawn?: SpawnOptions): Promise<void> {
-    await createContainer(this.#context(spawn), { ...CREATE_DEFAULTS, ...options, id });
+    const context = this.#context(spawn, (child) => this.#children.set(id, child));
+    succeeded(await createContainer(context, { ...CREATE_DEFAULTS, ...options, id }));
   }
 
   /** Lets a created container's process run. Resolves when it does (runtime.md, "Start"). */
   async start(id: string): Promise<void> {
-    await startContainer(this.#context(), id);
+    succeeded(await startContainer(this.#context(), id));
   }
 
-  /** Creates, starts and waits; then the container is deleted, unless `keep`. @returns the exit status, 128+N for a signal */
+  /**
+   * Creates, starts and waits; then the container is deleted, unless `keep`. With `detach` it resolves, to 0, when the
+   * container's process runs.
+   *
+   * @returns the exit status, 128+N for signal N
+   */
   async run(id: string, options: RunInput, spawn?: SpawnOptions): Promise<number> {
-    return runContainer(this.#context(spawn), { ...RUN_DEFAULTS, ...options, id });
+    const context = this.#context(spawn, (child) => this.#children.set(id, child));
+    return runContainer(context, { ...RUN_DEFAULTS, ...options, id });
   }
 
-  /** Runs a further process in a container. @returns its exit status, or 0 at once with `detach` */
+  /** Runs a further process in a container and waits for it. @returns its exit status, 128+N for signal N */
   async exec(id: string, options: ExecInput, spawn?: SpawnOptions): Promise<number> {
     return execContainer(this.#context(spawn), { ...EXEC_DEFAULTS, ...options, id });
   }
 
+  /** Starts a further process in a container: `exec --detach`. Resolves when it runs. */
+  async spawn(id: string, options: ExecInput, spawn?: SpawnOptions): Promise<Spawned> {
+    let made: ServedChild | undefined;
+    const context = this.#context(spawn, (child) => {
+      made = child;
+    });
+    succeeded(await execContainer(context, { ...EXEC_DEFAULTS, ...options, id, detach: true }));
+    if (made === undefined) throw new TsruncError("io", "tsrunc-init did not tell the pid of the process");
+    return { pid: made.pid, exit: this.#init().hold(made.exit) };
+  }
+
+  /**
+   * Waits until a container's first process has ended, whoever made it; nothing is asked again and again.
+   *
+   * @returns the exit status, 128+N for signal N; undefined where the container was not made by this `Runtime`, or
+   * since the last {@link close}: the kernel tells it to the parent only
+   * @throws TsruncError `not-found`; `io` when the runtime is closed meanwhile
+   */
+  async wait(id: string): Promise<number | undefined> {
+    const { pid, startTime } = loadState(this.root, id);
+    if (pid === 0) throw new TsruncError("state", `cannot wait for a container that is being created: \`${id}\``);
+    let server = this.#init();
+    const child = this.#children.get(id);
+    if (child?.pid === pid && child.startTime === startTime) {
+      const status = await server.hold(child.exit);
+      if (status !== undefined) return status;
+    }
+    for (let tries = 0; ; tries++) {
+      try {
+        await server.hold(server.watch({ pid, startTime }));
+        return undefined;
+      } catch (error) {
+        if (server.closed || tries === MAX_SERVERS) throw error;
+        server = this.#init(); // somebody killed the one before
+      }
+    }
+  }
+
   /** Sends a signal, by name or number, to a container's first process, or with `all` to every one. */
   async kill(id: string, signal: string | number = "TERM", options: { readonly all?: boolean } = {}): Promise<void> {
-    await killContainer(this.#context(), { id, signal: String(signal), all: options.all ?? false });
+    succeeded(await killContainer(this.#context(), { id, signal: String(signal), all: options.all ?? false }));
+  }
+
+  /** Suspends all processes of a container, which takes a freezer cgroup. @throws TsruncError `state` unless it runs */
+  async pause(id: string): Promise<void> {
+    succeeded(await pauseContainer(this.#context(), id));
+  }
+
+  /** Lets a paused container continue. @throws TsruncError `state` unless it is paused */
+  async resume(id: string): Promise<void> {
+    succeeded(await resumeContainer(this.#context(), id));
+  }
+
+  /**
+   * Changes limits of a created or running container; what is absent stays. All or nothing. Units are those of
+   * `linux.resources` (config-linux.md): bytes, microseconds.
+   */
+  async update(id: string, resources: Resources): Promise<void> {
+    succeeded(await updateContainer(this.#context(), id, checkedResources(resources)));
   }
 
   /** Removes a stopped container, or with `force` any, also one that does not exist. */
   async delete(id: string, options: { readonly force?: boolean } = {}): Promise<void> {
-    await deleteContainer(this.#context(), { id, force: options.force ?? false });
+    succeeded(await deleteContainer(this.#context(), { id, force: options.force ?? false }));
+    this.#children.delete(id);
   }
 
-  /** What a container is doing now. */
+  /** What a container is doing now: the state of runtime.md, with what runc adds to it. */
   state(id: string): OciState {
     return readState(this.root, id);
   }
 
-  /** All containers, sorted by id. */
+  /** All containers, sorted by id. One whose state cannot be read is warned about and left out. */
   list(): readonly OciState[] {
     return listContainers(this.#context());
   }
 
-  /** The program that a bundle compiles to on this host. Touches nothing. */
-  plan(id: string, options: CreateInput & { readonly mode?: "create" | "run" }): Program {
-    const { mode = "create", ...rest } = options;
-    return prepareCreate(this.#context(), { ...CREATE_DEFAULTS, ...rest, id }, mode).program;
+  /** Pids, as the host sees them, of all processes of a container. @throws TsruncError `unsupported` without a cgroup */
+  ps(id: string): readonly number[] {
+    return containerProcesses(this.#context(), id);
   }
 
-  #context(spawn: SpawnOptions = {}): Context {
+  /** What ps(1) with these arguments, by default `-ef`, says about the processes of a container: a table with a header. */
+  processTable(id: string, args: readonly string[] = []): string {
+    return processTable(this.ps(id), args);
+  }
+
+  /** One reading of a container's cgroups: bytes, nanoseconds. @throws TsruncError `state` when it is stopped */
+  stats(id: string): Stats {
+    return containerStats(this.#context(), id);
+  }
+
+  /**
+   * Statistics at intervals and an event whenever memory ran out, until the container ends. Errors, such as `state` for
+   * a stopped container, are thrown by the first step of the iteration.
+   *
+   * @example
+   * for await (const event of runtime.events("one")) if (event.type === "oom") console.log("out of memory");
+   */
+  events(id: string, { intervalMs = INTERVAL_MS }: EventsInput = {}): AsyncIterableIterator<ContainerEvent> {
+    if (!(intervalMs > 0)) throw new TsruncError("usage", "the interval of events must be greater than 0");
+    return containerEvents(this.#context(), { id, intervalMs }, (ref) => this.#init().watch(ref));
+  }
+
+  /** What this runtime supports on any host (features.md). */
+  features(): Features {
+    return supportedFeatures();
+  }
+
+  /** The program that a bundle compiles to on this host. Touches nothing. */
+  plan(id: string, options: RunInput & { readonly mode?: "create" | "run" | "run-detached" }): Program {
+    const { mode = "create", ...rest } = options;
+    const all = { ...RUN_DEFAULTS, ...rest, id };
+    return prepareCreate(this.#context(), all, mode, mode === "create" ? undefined : all).program;
+  }
+
+  /**
+   * Lets what has been asked for finish and ends the process that the first method started; what waits for containers
+   * rejects with `io`. A method that is called later starts a new one, with the rights that this process has by then.
+   */
+  async close(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    this.#children.clear();
+    await server?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** With the rights that this process has now. */
+  #init(): InitServer {
+    const euid = process.geteuid?.();
+    if (this.#server?.alive === true && this.#serverEuid === euid) return this.#server;
+    this.#server?.close().catch(() => {});
+    this.#serverEuid = euid;
+    this.#server = new InitServer();
+    return this.#server;
+  }
+
+  #context(spawn: SpawnOptions = {}, made?: (child: ServedChild) => void): Context {
     const { log, rootless, root } = this.#options;
     const warn = log?.warn?.bind(log) ?? (() => {});
+    const options = { onWarning: (warning: TsruncError) => warn(formatError(warning)), ...spawn };
+    const perform: Perform = async (program, launch) => {
+      const { status, child } = await executeProgram(this.#init(), program, launch, options);
+      if (child !== undefined) made?.(child);
+      return status;
+    };
     return {
       root: this.root,
       rootGiven: root !== undefined,
       log: { warn, debug: log?.debug?.bind(log) ?? (() => {}) },
-      perform: (program, launch) => {
-        return spawnProgram(program, launch, { onWarning: (warning) => warn(formatError(warning)), ...spawn });
-      },
+      perform,
       logFormat: "text",
       debug: false,
       cgroupManager: this.#options.cgroupManager ?? "cgroupfs",
       programName: "tsrunc",
+      memory: this.#memory,
       ...(rootless === undefined ? {} : { rootless }),
     };
   }
+}
+
+/** Of a verb that has nothing but success to tell: tsrunc-init says why it fails, or is not the one of this library. */
+function succeeded(status: number): void {
+  if (status !== 0) throw new TsruncError("io", `tsrunc-init ended with status ${status}`);
 }

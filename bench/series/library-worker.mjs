@@ -1,6 +1,5 @@
 /** Takes containers through their lives by the library: `library-worker.mjs LIBRARY ROOT`, see library.ts. */
 import { createInterface } from "node:readline";
-import { setImmediate } from "node:timers/promises";
 
 const [library, root] = process.argv.slice(2);
 const { Runtime } = await import(library);
@@ -15,7 +14,7 @@ const ways = {
   async life(id, bundle) {
     await runtime.create(id, { bundle }, spawn);
     await runtime.start(id);
-    while (runtime.state(id).status !== "stopped") await setImmediate();
+    await runtime.wait(id);
     await runtime.delete(id);
   },
 };

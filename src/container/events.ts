@@ -1,65 +1,130 @@
-/** events: statistics at intervals, and a line whenever memory ran out. */
+/** events: statistics at intervals, and an event whenever memory ran out. */
 import * as path from "node:path";
 import { oomState } from "../cgroups/oom.ts";
-import { readStats, stringifyStats } from "../cgroups/stats.ts";
+import { readStats } from "../cgroups/stats.ts";
+import type { Stats } from "../cgroups/stats-types.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
 import type { Context } from "./context.ts";
-import type { EventsOptions } from "./options.ts";
 import { isAlive, type ProcessRef } from "./proc.ts";
 import { containerStatus } from "./state.ts";
-import { loadState } from "./store.ts";
+import { loadState, type StateRecord } from "./store.ts";
+
+/** As the command line prints it, one line of JSON each ({@link stringifyStats}). */
+export type ContainerEvent =
+  | { readonly type: "stats"; readonly id: string; readonly data: Stats }
+  /** The kernel has killed a process of the container for want of memory or, with its OOM killer off, halted it. */
+  | { readonly type: "oom"; readonly id: string };
+
+/** Settled as soon as that process has ended, in any way that is quicker than asking every {@link LOOK_MS}. */
+export type Watch = (process: ProcessRef) => Promise<void>;
 
 /**
- * How often the end of the container and the OOM counter are looked at, in milliseconds: two small reads, some
- * 0.2 % of a CPU. One counter serves v1 and v2, and shows what happened between two looks.
+ * How often the OOM counter is looked at, in milliseconds: a small read, some 0.1 % of a CPU. One counter serves v1
+ * and v2, and shows what happened between two looks; the last look is when the container ends, while its cgroup is there.
  */
 const LOOK_MS = 200;
 
 const NO_CGROUP: CgroupRecord = { version: "none", manager: "disabled", paths: {} };
 
+/** One reading. @throws TsruncError `not-found`, `state` (stopped) */
+export function containerStats(context: Context, id: string): Stats {
+  return readStats(runningRecord(context, id).cgroup ?? NO_CGROUP);
+}
+
 /**
- * Passes events to `emit`, one line of JSON each, without line feed. With `stats` one event; else the promise is
- * settled when the container's first process has ended.
+ * Events until the container's first process has ended. Of statistics that nobody has taken only the latest are kept.
  *
- * @throws TsruncError `not-found`, `state`
+ * @throws TsruncError `not-found`, `state` (stopped)
  */
-export async function containerEvents(
+export async function* containerEvents(
   context: Context,
-  { id, intervalMs, stats }: EventsOptions,
-  emit: (line: string) => void,
-): Promise<void> {
+  { id, intervalMs }: { readonly id: string; readonly intervalMs: number },
+  watch: Watch,
+): AsyncGenerator<ContainerEvent, void, void> {
+  const record = runningRecord(context, id);
+  const follower = new Follower(record, record.cgroup ?? NO_CGROUP, intervalMs, watch);
+  try {
+    for (let event = await follower.next(); event !== undefined; event = await follower.next()) yield event;
+  } finally {
+    follower.stop();
+  }
+}
+
+function runningRecord(context: Context, id: string): StateRecord {
   const root = path.resolve(context.root);
   const record = loadState(root, id);
-  if (containerStatus(root, record) === "stopped") {
-    throw new TsruncError("state", `container with id ${id} is not running`);
-  }
-  const cgroup = record.cgroup ?? NO_CGROUP;
-  if (stats) emit(statsLine(id, cgroup));
-  else await stream(record, cgroup, intervalMs, emit);
+  if (containerStatus(root, record) !== "stopped") return record;
+  throw new TsruncError("state", `container with id ${id} is not running`);
 }
 
-async function stream(
-  { id, pid, startTime }: ProcessRef & { readonly id: string },
-  cgroup: CgroupRecord,
-  intervalMs: number,
-  emit: (line: string) => void,
-): Promise<void> {
-  let oom = oomState(cgroup);
-  let due = performance.now() + intervalMs;
-  for (let alive = true; alive; ) {
-    await new Promise((resolve) => setTimeout(resolve, Math.max(1, Math.min(LOOK_MS, due - performance.now()))));
-    alive = isAlive({ pid, startTime });
-    const now = oomState(cgroup);
-    const killed = now.kills !== undefined && now.kills > (oom.kills ?? 0);
-    if (killed || (now.underOom && !oom.underOom)) emit(JSON.stringify({ type: "oom", id }));
-    oom = now;
-    if (!alive || performance.now() < due) continue;
-    emit(statsLine(id, cgroup));
-    due = Math.max(due + intervalMs, performance.now());
-  }
-}
+/** Looks on, however long who reads the events takes for each. */
+class Follower {
+  readonly #record: StateRecord;
+  readonly #cgroup: CgroupRecord;
+  readonly #intervalMs: number;
+  readonly #queue: ContainerEvent[] = [];
+  #oom: ReturnType<typeof oomState>;
+  #due: number;
+  #timer: NodeJS.Timeout | undefined;
+  #wake: (() => void) | undefined;
+  #over = false;
 
-function statsLine(id: string, cgroup: CgroupRecord): string {
-  return stringifyStats({ type: "stats", id, data: readStats(cgroup) });
+  constructor(record: StateRecord, cgroup: CgroupRecord, intervalMs: number, watch: Watch) {
+    this.#record = record;
+    this.#cgroup = cgroup;
+    this.#intervalMs = intervalMs;
+    this.#oom = oomState(cgroup);
+    this.#due = performance.now() + intervalMs;
+    this.#sleep();
+    const look = (): void => this.#look();
+    watch(record).then(look, () => {}); // without it the end is seen a little later
+  }
+
+  /** The next event; undefined when there will be none. */
+  async next(): Promise<ContainerEvent | undefined> {
+    while (this.#queue.length === 0 && !this.#over) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.#queue.shift();
+  }
+
+  stop(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+  }
+
+  #sleep(): void {
+    const wait = Math.max(1, Math.min(LOOK_MS, this.#due - performance.now()));
+    this.#timer = setTimeout(() => this.#look(), wait);
+  }
+
+  #look(): void {
+    if (this.#over) return;
+    clearTimeout(this.#timer);
+    const alive = isAlive(this.#record);
+    this.#lookAtMemory();
+    if (!alive) this.stop();
+    else {
+      if (performance.now() >= this.#due) this.#takeStats();
+      this.#sleep();
+    }
+    this.#wake?.();
+  }
+
+  #lookAtMemory(): void {
+    const [before, now] = [this.#oom, oomState(this.#cgroup)];
+    const killed = now.kills !== undefined && now.kills > (before.kills ?? 0);
+    if (killed || (now.underOom && !before.underOom)) this.#queue.push({ type: "oom", id: this.#record.id });
+    this.#oom = now;
+  }
+
+  #takeStats(): void {
+    const stale = this.#queue.findIndex(({ type }) => type === "stats");
+    if (stale >= 0) this.#queue.splice(stale, 1);
+    this.#queue.push({ type: "stats", id: this.#record.id, data: readStats(this.#cgroup) });
+    this.#due = Math.max(this.#due + this.#intervalMs, performance.now());
+  }
 }

@@ -20,9 +20,13 @@ export interface ExecProcess {
 export function execProcess(spec: Spec, options: ExecOptions): ExecProcess {
   const own = spec.process;
   if (own === undefined) throw new TsruncError("config", "the container's config has no process", { at: "/process" });
-  if (options.process !== undefined)
-    return { target: withDefaults(readProcessFile(absolutePath(options.process, "flag `--process`")), own), at: "" };
+  if (options.process !== undefined) return { target: withDefaults(readProcess(options.process), own), at: "" };
   return { target: fromFlags(own, options), at: "/process" };
+}
+
+function readProcess(file: string | Process): Process {
+  if (typeof file !== "string") return loadProcess(JSON.stringify(file), "process").process;
+  return readProcessFile(absolutePath(file, "flag `--process`"));
 }
 
 function readProcessFile(file: string): Process {

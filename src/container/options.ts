@@ -3,6 +3,8 @@
  * is a flag that was not given. Paths are as the user wrote them, relative to the working directory.
  */
 
+import type { Process } from "../spec/types.ts";
+
 export interface CreateOptions {
   readonly id: string;
   /** Directory with config.json; the working directory by default. */
@@ -43,8 +45,8 @@ export interface ExecOptions {
   readonly id: string;
   /** Program and arguments; empty when {@link process} names a file. */
   readonly args: readonly string[];
-  /** File with a process object as in config.json. */
-  readonly process?: string;
+  /** A process object as in config.json, or a file with one. */
+  readonly process?: string | Process;
   readonly cwd?: string;
   /** `NAME=VALUE` each. */
   readonly env: readonly string[];

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { readCgroupFacts } from "../cgroups/facts.ts";
 import { expectPlan, rollbackPlan } from "../cgroups/rollback.ts";
+import { stringifyStats } from "../cgroups/stats.ts";
 import { updatePlan } from "../cgroups/update.ts";
 import { TsruncError } from "../errors.ts";
 import type { Op } from "../program/ops.ts";
@@ -21,24 +22,24 @@ import { resourcesOfFlags } from "./update-flags.ts";
 const STDIN = 0;
 
 /**
- * Changes what was given and leaves the rest, device rules too, as it is. All or nothing: after a write that
+ * Changes what is given and leaves the rest, device rules too, as it is. All or nothing: after a write that
  * fails those before it are taken back.
  *
- * @throws TsruncError `not-found`, `state` (stopped), `usage`, `config` (values), `unsupported`
+ * @throws TsruncError `not-found`, `state` (stopped), `unsupported`
  */
-export function updateContainer(context: Context, options: UpdateOptions): number | Promise<number> {
+export function updateContainer(context: Context, id: string, given: Resources): number | Promise<number> {
   const root = path.resolve(context.root);
-  const record = loadState(root, options.id);
-  const resources = wantedResources(context, options);
+  const record = loadState(root, id);
+  const resources = withoutKernelMemory(given, context);
   const status = containerStatus(root, record);
   if (status === "stopped" || status === "creating") {
-    throw new TsruncError("state", `container not running: \`${options.id}\` is ${status}`);
+    throw new TsruncError("state", `container not running: \`${id}\` is ${status}`);
   }
   const cgroup = record.cgroup ?? { version: "none", manager: "disabled", paths: {} };
   const { ops, warnings } = updatePlan(resources, cgroup, readCgroupFacts());
   for (const warning of warnings) context.log.warn(warning);
   if (ops.length === 0) return 0;
-  const directory = containerDirectory(root, options.id);
+  const directory = containerDirectory(root, id);
   const first: Op[] = [{ op: "lock", path: path.join(directory, LOCK_FILE) }, ...expectPlan(ops)];
   const program: Program = {
     launcher: [...first, ...ops],
@@ -50,22 +51,19 @@ export function updateContainer(context: Context, options: UpdateOptions): numbe
   return context.perform(program, launchOptions(context, directory));
 }
 
-function wantedResources(context: Context, options: UpdateOptions): Resources {
+/** What the command line asks for. @throws TsruncError `usage`, `config` (values), `io`, `unsupported` (Intel RDT) */
+export function wantedResources(options: UpdateOptions): Resources {
   refuseRdt(options);
   const { resources: file } = options;
+  if (file === undefined) return resourcesOfFlags(options);
   // File descriptor 0 has no name that works everywhere: /dev/stdin cannot be opened where it is a socket.
-  const text =
-    file === undefined
-      ? ""
-      : file === "-"
-        ? fs.readFileSync(STDIN, "utf8")
-        : readText(absolutePath(file, "flag `--resources`"));
-  const resources = file === undefined ? resourcesOfFlags(options) : loadResources(text, nameOf(file));
-  return withoutKernelMemory(resources, context);
+  if (file === "-") return loadResources(fs.readFileSync(STDIN, "utf8"), "stdin");
+  return loadResources(readText(absolutePath(file, "flag `--resources`")), file);
 }
 
-function nameOf(file: string): string {
-  return file === "-" ? "stdin" : file;
+/** The same checks for an object of a program's. @throws TsruncError `config` */
+export function checkedResources(resources: Resources): Resources {
+  return loadResources(stringifyStats(resources), "resources");
 }
 
 /** Linux 5.16 has no limit on kernel memory any more; as in runc it is not changed on older ones either. */

@@ -1,7 +1,7 @@
-import { updateContainer } from "../../container/update.ts";
-import type { Call } from "../call.ts";
+import { updateContainer, wantedResources } from "../../container/update.ts";
+import { type Call, containerId } from "../call.ts";
 import { updateOptions } from "../options.ts";
 
 export function updateVerb(call: Call): number | Promise<number> {
-  return updateContainer(call.context, updateOptions(call));
+  return updateContainer(call.context, containerId(call), wantedResources(updateOptions(call)));
 }
