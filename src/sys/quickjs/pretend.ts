@@ -77,7 +77,8 @@ function answer(name: string | undefined, words: readonly unknown[], files: File
 
 /** Does something while this process sees nothing of its machine but `files`, and changes nothing of it. */
 export function pretend(files: Files, action: () => void): void {
-  const own = { ...host };
+  // One by one: they are not enumerable.
+  const { readFile, syscall, list, argv, environ } = host;
   const names = new Map(Object.entries(host.calls).map(([name, number]) => [number, name]));
   const told: Partial<typeof host> = {
     readFile: (source, encoding) => (encoding === 2 ? -ENOENT : (files[String(source)] ?? -ENOENT)),
@@ -90,6 +91,6 @@ export function pretend(files: Files, action: () => void): void {
     Object.assign(host, told);
     action();
   } finally {
-    Object.assign(host, own);
+    Object.assign(host, { readFile, syscall, list, argv, environ });
   }
 }

@@ -1,0 +1,39 @@
+/** Which verbs our engine does by itself: with this variable ld.so, which only Bun needs, lists libraries and ends. */
+import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { ROOT } from "./make.ts";
+
+function run(...words: readonly string[]): { readonly stdout: string; readonly stderr: string } {
+  const env = { LD_TRACE_LOADED_OBJECTS: "1" };
+  return spawnSync(join(ROOT, "dist/tsrunc"), ["--root", "/run/tsrunc-nobody", ...words], { env, encoding: "utf8" });
+}
+
+test.each([
+  "list",
+  "state x",
+  "start x",
+  "kill x 9",
+  "delete x",
+  "exec x true",
+  "pause x",
+  "resume x",
+  "update --pids-limit 5 x",
+  "create --bundle /nonexistent x",
+  "run --bundle /nonexistent x",
+  "plan --bundle /nonexistent",
+])("%s is done without Bun", (words) => {
+  const { stdout, stderr } = run(...words.split(" "));
+  expect(stdout).toBe("");
+  expect(stderr).toContain("level=error");
+});
+
+test.each(["features", "--version"])("%s is done without Bun", (words) => {
+  const { stdout, stderr } = run(words);
+  expect(stdout).not.toContain("libc.so");
+  expect([stdout === "", stderr]).toEqual([false, ""]);
+});
+
+test.each(["--help", "ps x", "events x", "completion", "strat x"])("%s is left to Bun", (words) => {
+  expect(run(...words.split(" ")).stdout).toContain("libc.so");
+});
