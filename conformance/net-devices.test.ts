@@ -40,7 +40,9 @@ const PERMANENT = ["10.7.1.1/24", "10.7.1.2/24", "fd00:1::1/64"];
 function picture(device: Device | undefined): unknown {
   if (device === undefined) return undefined;
   const { ifname, ifindex, mtu, address } = device;
-  const addresses = device.addr_info.map(({ local, prefixlen, scope, label }) => ({ local, prefixlen, scope, label }));
+  // Those the kernel makes up, when it sees the device up a moment later.
+  const given = device.addr_info.filter((address) => !address.local.startsWith("fe80:"));
+  const addresses = given.map(({ local, prefixlen, scope, label }) => ({ local, prefixlen, scope, label }));
   const texts = addresses.map((text) => JSON.stringify(text)).sort();
   return { ifname, ifindex, mtu, address, up: device.flags.includes("UP"), addresses: texts };
 }

@@ -43,9 +43,13 @@ function picture(name: string): string {
   const shown = inHost(
     `ip -o address show dev ${name} 2>/dev/null || true; ip -o link show dev ${name} 2>/dev/null || true`,
   );
-  // An IPv6 address is tentative for a moment after its device came up.
-  const lines = shown.split("\n").map((line) => line.replace(/ tentative/, ""));
-  return lines.sort().join("\n").trim();
+  // The kernel's own address comes, and an IPv6 address is tentative, for a moment after the device came up.
+  const lines = shown.split("\n").filter((line) => !line.includes("inet6 fe80:"));
+  return lines
+    .map((line) => line.replace(/ tentative/, ""))
+    .sort()
+    .join("\n")
+    .trim();
 }
 
 for (const name of ["lanea", "laneb"]) makeDevice(name, name === "lanea" ? 1 : 2);
