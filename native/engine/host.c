@@ -181,6 +181,23 @@ static JSValue host_byte_length(JSContext *context, JSValueConst this, int argc,
   return JS_NewInt64(context, (int64_t)length);
 }
 
+/* hasDigits(text, count): whether there are so many decimal digits in a row */
+static JSValue host_has_digits(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  size_t length;
+  int32_t count, row = 0;
+  if (argc != 2 || JS_ToInt32(context, &count, argv[1]) < 0)
+    return JS_EXCEPTION;
+  const char *text = text_encode(context, &length, argv[0]);
+  if (text == NULL)
+    return JS_EXCEPTION;
+  for (size_t i = 0; i < length && row < count; i++)
+    row = text[i] >= '0' && text[i] <= '9' ? row + 1 : 0;
+  JS_FreeCString(context, text);
+  return JS_NewBool(context, row >= count);
+}
+
 /* encode(text, bytes, at): writes UTF-8, whole; returns its length, -1 where it does not fit */
 static JSValue host_encode(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
 {
@@ -401,7 +418,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("execve", 3, host_execve),       JS_CFUNC_DEF("argv", 0, host_argv),
   JS_CFUNC_DEF("environ", 0, host_environ),     JS_CFUNC_DEF("clock", 1, host_clock),
   JS_CFUNC_DEF("exit", 1, host_exit),           JS_CFUNC_DEF("startBun", 0, host_start_bun),
-  JS_CFUNC_DEF("pack", 6, host_pack),
+  JS_CFUNC_DEF("pack", 6, host_pack),           JS_CFUNC_DEF("hasDigits", 2, host_has_digits),
 };
 
 int host_define(JSContext *context)

@@ -4,6 +4,7 @@
  * one with an integer of 16 digits or more, which a double may round.
  */
 import { TsruncError } from "../errors.ts";
+import { hasLongNumber } from "../sys/digits.ts";
 
 /** Deeper than any config.json, shallow enough for the stack. */
 const MAX_DEPTH = 512;
@@ -16,7 +17,7 @@ const MAX_DEPTH = 512;
  */
 export function parseJson(text: string, file: string): unknown {
   // A hit inside of a string does no harm: the scanner gives the same value, only slower.
-  if (!/[:[,\s-]\d{16}/.test(text)) {
+  if (!hasLongNumber(text)) {
     try {
       return JSON.parse(text);
     } catch {

@@ -1,6 +1,8 @@
 /** Which verbs our engine does by itself: with this variable ld.so, which only Bun needs, lists libraries and ends. */
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "./make.ts";
 
@@ -36,4 +38,20 @@ test.each(["features", "--version"])("%s is done without Bun", (words) => {
 
 test.each(["--help", "ps x", "events x", "completion", "strat x"])("%s is left to Bun", (words) => {
   expect(run(...words.split(" ")).stdout).toContain("libc.so");
+});
+
+test("numbers that a double would round are read to the last digit", () => {
+  const bundle = mkdtempSync(join(tmpdir(), "tsrunc-digits-"));
+  try {
+    mkdirSync(join(bundle, "rootfs"));
+    run("spec", "--bundle", bundle);
+    const file = join(bundle, "config.json");
+    const config = readFileSync(file, "utf8");
+    // One in a string is none, and comes first.
+    const limit = `"annotations": {"é": "1234567890123456"}, "linux": { "resources": {"memory": {"limit": 9007199254740993}},`;
+    writeFileSync(file, config.replace(/"linux": \{\s*"resources": \{[^]*?\}\s*\]?\s*\},/, limit));
+    expect(run("plan", "--bundle", bundle).stdout).toContain("9007199254740993");
+  } finally {
+    rmSync(bundle, { recursive: true, force: true });
+  }
 });

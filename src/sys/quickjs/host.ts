@@ -16,6 +16,8 @@ export interface Host {
   readFile(source: string | number, encoding: number): string | ArrayBuffer | number;
   decode(bytes: Uint8Array, start: number, end: number, encoding: number): string;
   byteLength(text: string): number;
+  /** Whether there are so many decimal digits in a row. */
+  hasDigits(text: string, count: number): boolean;
   /** Writes UTF-8; the number of bytes, or -1 where there is no room for all. */
   encode(text: string, bytes: Uint8Array, at: number): number;
   /** Name and d_type in turn, of all entries of a directory but `.` and `..`; -errno on failure. */
