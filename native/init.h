@@ -89,7 +89,7 @@ struct context {
   const char *found;     /* what lookup chose */
   char *home;
   bool late_chdir;
-  bool served; /* by a server, which is told of the container's process */
+  bool served; /* forked by the server of a library, which is told what is wrong */
 };
 extern struct context ctx;
 

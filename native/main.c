@@ -210,9 +210,10 @@ static void prefer_word_of_init(struct report *failure) {
   }
 }
 
-/* What a launcher did, for a server that is to tell its client of the container's process. */
+/* The process that goes on, for a parent that reads the reports itself. */
 static void report_child(void) {
-  if (!ctx.served || ctx.pidfd < 0) return;
+  const struct program *p = (const struct program *)ctx.base;
+  if (p->reporter.count || ctx.pidfd < 0) return;
   struct report child = { .kind = REPORT_CHILD, .aux = ctx.pid, .start_ns = ctx.start };
   report(&child);
 }

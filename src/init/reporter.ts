@@ -11,6 +11,8 @@ export interface Outcome {
   readonly failures: readonly TsruncError[];
   readonly warnings: readonly TsruncError[];
   readonly timings: readonly Report[];
+  /** The process that was left running. */
+  readonly child: Report | undefined;
   /** Exit status of the whole. */
   readonly status: number;
 }
@@ -32,6 +34,7 @@ export function readOutcome(fd: number): Outcome {
     failures,
     warnings: errors("warning"),
     timings: reports.filter((r) => r.kind === "timing"),
+    child: reports.find((r) => r.kind === "child"),
     status: failures.length > 0 ? context.failureStatus : status,
   };
 }

@@ -48,7 +48,7 @@ export async function executeProgram(
   options: SpawnOptions = {},
 ): Promise<Executed> {
   const stdio = stdioOf(options);
-  if (stdio === undefined || program.keepFds > 0) return spawnProgram(program, launch, options);
+  if (stdio === undefined || program.keepFds > 0) return spawnProgram(server, program, launch, options);
   const bytes = encode(program, {
     reporter: [],
     context: "",
@@ -59,7 +59,7 @@ export async function executeProgram(
   if (errno !== 0) throw new TsruncError("io", `fork tsrunc-init: ${errnoName(errno)}`, { errno: errnoName(errno) });
   const refused = reports.find(({ kind }) => kind === "server");
   // Taking a descriptor from another process needs rights to trace it, which Yama (ptrace_scope) may withhold.
-  if (refused !== undefined && STEPS[refused.step] === "stdio") return spawnProgram(program, launch, options);
+  if (refused !== undefined && STEPS[refused.step] === "stdio") return spawnProgram(server, program, launch, options);
   if (refused !== undefined) throw refusal(refused);
   const labels = { labels: reports.length === 0 ? {} : labelsOf(program), initLabels: launch.initLabels };
   const errors = (kind: Report["kind"]) =>
@@ -93,18 +93,30 @@ function refusal({ step, errno, detail }: Report): TsruncError {
   return new TsruncError("io", `tsrunc-init: ${detail}`, { hint: "is it of the same version as the library?" });
 }
 
-async function spawnProgram(program: Program, launch: LaunchOptions, options: SpawnOptions): Promise<Executed> {
+async function spawnProgram(
+  server: InitServer,
+  program: Program,
+  launch: LaunchOptions,
+  options: SpawnOptions,
+): Promise<Executed> {
   const file = writeProgram(program, { ...launch, reporter: [] });
   // tsrunc-init removes the file as soon as it has opened it; what it reports is read through this.
   const fd = fs.openSync(file, "r");
   try {
     const status = await runInit(initPath(launch), file, launch, options);
-    const { failures, warnings } = readOutcome(fd);
-    return { status: conclude(failures, warnings, status, options), child: undefined };
+    const { failures, warnings, child } = readOutcome(fd);
+    return { status: conclude(failures, warnings, status, options), child: child && watched(server, child) };
   } finally {
     fs.closeSync(fd);
     fs.rmSync(file, { force: true });
   }
+}
+
+/** Not the server's child: of its end only the moment can be known. */
+function watched(server: InitServer, { aux: pid, startNs }: Report): ServedChild {
+  const startTime = Number(startNs);
+  const unknown = (): undefined => undefined;
+  return { pid, startTime, exit: server.watch({ pid, startTime }).then(unknown, unknown) };
 }
 
 function runInit(

@@ -122,8 +122,20 @@ seen.output.push(readFileSync(file, "utf8").trim().split("\n"));
 const passed = openSync(file, "w");
 const preserved = { stdio: ["ignore", "ignore", "ignore", passed] };
 seen.preserved = [await runtime.run(name("keeps"), { bundle: `${bundles}/keeps`, preserveFds: 1 }, preserved)];
+await runtime.run(name("other"), { bundle: `${bundles}/sleeps`, detach: true }, quiet);
+const keeping = await runtime.spawn(
+  name("other"),
+  { args: ["/bin/sh", "-c", "echo more >&3"], preserveFds: 1 },
+  preserved,
+);
+seen.preserved.push((await keeping.exit) ?? "unknown", keeping.pid > 1);
+await runtime.delete(name("other"), { force: true });
+seen.badDescriptor = await runtime.run(name("bad"), { bundle: `${bundles}/exits` }, { stdio: [900, 900, 900] }).then(
+  () => "no error",
+  () => "an error",
+);
 closeSync(passed);
-seen.preserved.push(readFileSync(file, "utf8").trim());
+seen.preserved.push(readFileSync(file, "utf8").trim().split("\n"));
 
 // Out of memory, and gone as soon as that is known.
 seen.oom = [];
