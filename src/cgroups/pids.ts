@@ -15,7 +15,7 @@ export function listPids(
   const pids: number[] = [];
   const pending = [directory];
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-    pids.push(...pidsIn(path, host));
+    for (const pid of pidsIn(path, host)) pids.push(pid);
     if (options.recursive) for (const name of host.directories(path)) pending.push(`${path}/${name}`);
   }
   return pids;

@@ -81,8 +81,7 @@ function takeArguments(scanner: Scanner, spec: VerbSpec, globals: Flags, global:
   for (let word = words[scanner.next]; word !== undefined; word = words[scanner.next]) {
     scanner.next++;
     if (word === "--") {
-      args.push(...words.slice(scanner.next));
-      return args;
+      return args.concat(words.slice(scanner.next));
     }
     if (isFlag(word)) {
       takeFlag(scanner, word, spec, [spec, global], [flags, globals]);
@@ -94,8 +93,7 @@ function takeArguments(scanner: Scanner, spec: VerbSpec, globals: Flags, global:
     args.push(word);
     if (spec.rest === "after-first") {
       if (words[scanner.next] === "--") scanner.next++;
-      args.push(...words.slice(scanner.next));
-      return args;
+      return args.concat(words.slice(scanner.next));
     }
   }
   return args;

@@ -55,3 +55,26 @@ test("numbers that a double would round are read to the last digit", () => {
     rmSync(bundle, { recursive: true, force: true });
   }
 });
+
+/** More than a function of QuickJS takes arguments, and more than one page of words for Bun's stack. */
+test.each(["exec x true", "ps x"])("%s with a hundred thousand words is understood", (words) => {
+  const all = ["--root", "/run/tsrunc-nobody", ...words.split(" "), ...Array.from({ length: 100_000 }, () => "w")];
+  const { stderr, status } = spawnSync(join(ROOT, "dist/tsrunc"), all, { env: {}, encoding: "utf8" });
+  expect(stderr).toContain("container does not exist: `x`");
+  expect(status).not.toBe(0);
+});
+
+test("a small stack is enough for our engine, and for Bun a line says what is", () => {
+  const script = `ulimit -s 64; "$0" state x; "$0" ps x`;
+  const { stderr } = spawnSync("sh", ["-c", script, join(ROOT, "dist/tsrunc")], { encoding: "utf8" });
+  expect(stderr.trim().split("\n")).toEqual([
+    expect.stringContaining("container does not exist: `x`"),
+    "tsrunc: this needs a stack of 256 KiB (ulimit -s)",
+  ]);
+});
+
+test("a closed pipe is an error and not a signal", () => {
+  const script = `{ sleep 0.2; exec "$0" features; } | exec true; echo "\${PIPESTATUS[0]}"`;
+  const { stdout } = spawnSync("bash", ["-c", script, join(ROOT, "dist/tsrunc")], { encoding: "utf8" });
+  expect(stdout).toBe("1\n");
+});
