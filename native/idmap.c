@@ -87,7 +87,8 @@ static char *kernel_files_at(char *line) {
  * the container may mount another one in a user namespace, with nothing masked (mount_too_revealing in fs/namespace.c).
  */
 int hide_kernel_files(void) {
-  static char text[1 << 20];
+  const size_t room = 1 << 20;
+  char *text = allocate(room); /* only what is written to becomes memory */
   char file[64], root[4096];
   char *lines[512];
   size_t have = 0, count = 0;
@@ -98,7 +99,7 @@ int hide_kernel_files(void) {
   root[n] = 0;
   int fd = openat(ctx.proc, file, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -1;
-  while (have < sizeof text - 1 && (n = read(fd, text + have, sizeof text - 1 - have)) > 0) have += (size_t)n;
+  while (have < room - 1 && (n = read(fd, text + have, room - 1 - have)) > 0) have += (size_t)n;
   close(fd);
   text[have] = 0;
   for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {

@@ -16,20 +16,6 @@ int open_in_root(const char *path, uint64_t flags, uint64_t resolve) {
   return fd;
 }
 
-/* Puts what a dangling symbolic link `path[0..end)` points to in its place; the walk then goes on inside the root. */
-static int follow_dangling(char *path, size_t size, size_t start, size_t end, int parent, const char *name) {
-  char link[4096], rest[4096];
-  ssize_t n = readlinkat(parent, name, link, sizeof link - 1);
-  if (n < 0) return -1;
-  link[n] = 0;
-  size_t keep = link[0] == '/' ? 0 : start, rest_len = strlen(path + end);
-  if (rest_len >= sizeof rest || keep + (size_t)n + rest_len + 2 > size) return errno = ENAMETOOLONG, -1;
-  memcpy(rest, path + end, rest_len + 1);
-  memcpy(path + keep, link, (size_t)n);
-  memcpy(path + keep + n, rest, rest_len + 1);
-  return 0;
-}
-
 static int make_last(int parent, const char *name, enum want want, unsigned mode) {
   if (want == WANT_DIRECTORY) return mkdirat(parent, name, mode);
   int fd = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, mode & 0666);
@@ -38,16 +24,38 @@ static int make_last(int parent, const char *name, enum want want, unsigned mode
   return 0;
 }
 
+static int make_missing(const char *wanted, enum want want, unsigned mode, int links);
+
 /*
- * Makes the components of `path` that are missing, each by its parent's fd, so that nothing outside the root is
+ * Goes on where a dangling symbolic link `path[start..end)` points to. Apart from make_missing, whose frame is part of the
+ * container's memory from the first mount on, since links that dangle are rare.
+ */
+static __attribute__((noinline)) int follow_dangling(const char *path, size_t start, size_t end, int parent, enum want want,
+                                                     unsigned mode, int links) {
+  char name[256], target[4096];
+  if (end - start >= sizeof name || links >= 40) return errno = ELOOP, -1;
+  memcpy(name, path + start, end - start);
+  name[end - start] = 0;
+  char link[4096];
+  ssize_t n = readlinkat(parent, name, link, sizeof link - 1);
+  if (n < 0) return -1;
+  size_t keep = link[0] == '/' ? 0 : start, rest = strlen(path + end);
+  if (keep + (size_t)n + rest + 1 > sizeof target) return errno = ENAMETOOLONG, -1;
+  memcpy(target, path, keep);
+  memcpy(target + keep, link, (size_t)n);
+  memcpy(target + keep + n, path + end, rest + 1);
+  return make_missing(target, want, mode, links + 1);
+}
+
+/*
+ * Makes the components of `wanted` that are missing, each by its parent's fd, so that nothing outside the root is
  * ever made (CVE-2024-45310). Links are followed inside the root; a dangling one is followed by hand.
  */
-static int make_missing(const char *wanted, enum want want, unsigned mode) {
-  char path[4096];
+static int make_missing(const char *wanted, enum want want, unsigned mode, int links) {
   size_t len = strlen(wanted);
-  if (len >= sizeof path) return errno = ENAMETOOLONG, -1;
+  if (len >= 4096) return errno = ENAMETOOLONG, -1;
+  char path[len + 1];
   memcpy(path, wanted, len + 1);
-  int links = 0;
   for (size_t start = 0;;) {
     while (path[start] == '/') start++;
     if (!path[start]) return 0;
@@ -69,16 +77,11 @@ static int make_missing(const char *wanted, enum want want, unsigned mode) {
         struct stat st;
         rc = fstatat(parent, path + start, &st, AT_SYMLINK_NOFOLLOW);
         if (rc == 0 && S_ISLNK(st.st_mode)) {
-          char name[256];
-          size_t name_len = end - start;
-          if (name_len >= sizeof name || ++links > 40) return close(parent), errno = ELOOP, -1;
-          memcpy(name, path + start, name_len + 1);
           path[end] = saved;
-          rc = follow_dangling(path, sizeof path, start, end, parent, name);
+          rc = follow_dangling(path, start, end, parent, want, mode, links);
+          int error = errno;
           close(parent);
-          if (rc < 0) return -1;
-          start = 0;
-          continue;
+          return errno = error, rc;
         }
       }
       int error = errno;
@@ -97,18 +100,18 @@ int make_target(const char *path, enum want want, unsigned mode, bool nofollow) 
   uint64_t resolve = nofollow ? RESOLVE_NO_SYMLINKS : 0, flags = O_PATH | (want == WANT_DIRECTORY ? O_DIRECTORY : 0);
   int fd = open_in_root(path, flags, resolve);
   if (fd >= 0 || errno != ENOENT) return fd;
-  if (make_missing(path, want, mode) < 0) return -1;
+  if (make_missing(path, want, mode, 0) < 0) return -1;
   return open_in_root(path, flags, resolve);
 }
 
 /* The directory of the last component, which is not followed; `name` is that component. */
 int open_parent(const char *path, const char **name) {
-  char dir[4096];
   const char *slash = strrchr(path, '/');
   *name = slash ? slash + 1 : path;
   if (!**name || !strcmp(*name, "..") || !strcmp(*name, ".")) return errno = EINVAL, -1;
   size_t len = slash ? (size_t)(slash - path) : 0;
-  if (len >= sizeof dir) return errno = ENAMETOOLONG, -1;
+  if (len >= 4096) return errno = ENAMETOOLONG, -1;
+  char dir[len + 1];
   memcpy(dir, path, len);
   dir[len] = 0;
   if (!len) return open_in_root(".", O_PATH | O_DIRECTORY, 0);

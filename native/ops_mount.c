@@ -31,9 +31,9 @@ int do_propagation(const struct op_propagation *op) {
 
 /* pivot_root(2) refuses a new root whose parent mount is shared. */
 static int make_parent_private(const char *root) {
-  char path[4096];
   size_t len = strlen(root);
-  if (len >= sizeof path) return errno = ENAMETOOLONG, -1;
+  if (len >= 4096) return errno = ENAMETOOLONG, -1;
+  char path[len + 1];
   memcpy(path, root, len + 1);
   for (;;) {
     if (mount(NULL, path, NULL, MS_PRIVATE, NULL) == 0) return 0;

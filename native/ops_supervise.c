@@ -8,7 +8,7 @@
 #include "init.h"
 
 struct pipe_buffer { char data[16384]; size_t from, to; };
-static struct pipe_buffer input;
+static struct pipe_buffer *input;
 
 static void copy_size(void) {
   struct winsize size;
@@ -37,15 +37,15 @@ static bool drain_pty(void) {
 }
 
 static bool fill_input(void) {
-  ssize_t n = read(0, input.data, sizeof input.data);
-  input.from = 0;
-  input.to = n > 0 ? (size_t)n : 0;
+  ssize_t n = read(0, input->data, sizeof input->data);
+  input->from = 0;
+  input->to = n > 0 ? (size_t)n : 0;
   return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
 static void flush_input(void) {
-  ssize_t n = write(ctx.pty, input.data + input.from, input.to - input.from);
-  if (n > 0) input.from += (size_t)n;
+  ssize_t n = write(ctx.pty, input->data + input->from, input->to - input->from);
+  if (n > 0) input->from += (size_t)n;
 }
 
 /* Takes all children that ended; true where the container's process is one of them. */
@@ -82,12 +82,13 @@ int do_supervise(const struct op_supervise *op) {
   sigfillset(&all);
   int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals < 0) return fail(STEP_SUPERVISE_SIGNALFD, NULL);
+  input = allocate(sizeof *input);
   struct termios saved;
   bool raw = make_raw(&saved), reading = ctx.pty >= 0;
   if (ctx.pty >= 0) fcntl(ctx.pty, F_SETFL, O_NONBLOCK);
   bool ended = reap();
   while (!ended) {
-    bool pending = input.from < input.to;
+    bool pending = input->from < input->to;
     struct pollfd polled[3] = {
       { .fd = signals, .events = POLLIN },
       { .fd = ctx.pty, .events = (short)(POLLIN | (pending ? POLLOUT : 0)) },

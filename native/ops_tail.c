@@ -99,14 +99,9 @@ static const char *home_in_line(char *line, uint64_t uid) {
 
 #define PASSWD_MAX (16u << 20) /* the file is the container's and may be sparse */
 
-/* HOME where the config's env has none. Only the container's own passwd(5), read inside, can tell. */
-int do_home(const struct op_home *op) {
-  static char home[4096 + 6];
-  memcpy(home, "HOME=/", 7);
-  ctx.home = home;
-  int fd = open_in_root("etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+/* Apart from do_home for the size of its frame: images without the file are not to pay for it. */
+static __attribute__((noinline)) void read_home(int fd, uint64_t uid, char *home) {
   struct stat st;
-  if (fd < 0) return 0;
   char buf[8192];
   size_t have = 0, total = 0;
   ssize_t n = 1;
@@ -118,25 +113,42 @@ int do_home(const struct op_home *op) {
     char *line = buf;
     for (char *end; !found && ((end = strchr(line, '\n')) || (n == 0 && *line)); line = end ? end + 1 : line + strlen(line)) {
       if (end) *end = 0;
-      const char *dir = home_in_line(line, op->uid);
+      const char *dir = home_in_line(line, uid);
       if (!dir) continue;
       found = true;
       size_t len = strlen(dir);
-      if (len && len < 4096) memcpy(home + 5, dir, len + 1);
+      if (len && len < 4096) memcpy(home, dir, len + 1);
     }
     if (n == 0) break;
     have = (size_t)(buf + have - line);
     if (have >= sizeof buf - 1) have = 0; /* a line longer than the buffer names nobody */
     memmove(buf, line, have);
   }
+}
+
+/* HOME where the config's env has none. Only the container's own passwd(5), read inside, can tell. */
+int do_home(const struct op_home *op) {
+  static char none[] = "HOME=/";
+  ctx.home = none;
+  int fd = open_in_root("etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+  if (fd < 0) return 0;
+  ctx.home = allocate(sizeof "HOME=" + 4096);
+  memcpy(ctx.home, none, sizeof none);
+  read_home(fd, op->uid, ctx.home + strlen("HOME="));
   close(fd);
   return 0;
 }
 
-/* getcwd(2) itself: it says "(unreachable)" where the directory is not below the root (CVE-2024-21626). */
-static bool inside_root(void) {
+static __attribute__((noinline)) bool inside_root_deep(void) {
   char buf[4096];
   return syscall(SYS_getcwd, buf, sizeof buf) > 0 && buf[0] == '/';
+}
+
+/* getcwd(2) itself: it says "(unreachable)" where the directory is not below the root (CVE-2024-21626). */
+static bool inside_root(void) {
+  char buf[256]; /* what the frame is larger by is the container's memory */
+  long n = syscall(SYS_getcwd, buf, sizeof buf);
+  return n < 0 && errno == ERANGE ? inside_root_deep() : n > 0 && buf[0] == '/';
 }
 
 int do_chdir(const struct op_chdir *op) {

@@ -115,13 +115,13 @@ static _Noreturn void become_launcher(const struct job *job, int program) {
 
 /* Waits, with nothing of the server's open but its end of a socket and the client's pidfd, for what it is to do. */
 static _Noreturn void be_spare(int sock) {
-  static struct job job;
+  struct job *job = allocate(sizeof *job);
   reset_signals();
   if (dup3(sock, CLIENT, O_CLOEXEC) < 0) __builtin_trap(); /* no exit status that could be a program's */
   syscall(SYS_close_range, CLIENT_PIDFD + 1, ~0u, 0);
   int program;
-  if (receive_fd(CLIENT, &job, sizeof job, &program) <= 0 || program < 0) _exit(0); /* the server is gone */
-  become_launcher(&job, program);
+  if (receive_fd(CLIENT, job, sizeof *job, &program) <= 0 || program < 0) _exit(0); /* the server is gone */
+  become_launcher(job, program);
 }
 
 /* A child that is forked before it is needed: the time of the fork is nobody's who waits. */
@@ -148,14 +148,15 @@ static void drop_spare(void) {
 }
 
 static void start(const struct request *r) {
-  static struct job job;
-  if (r->cwd == 0 || r->cwd > sizeof job.cwd || !receive(job.cwd, r->cwd) || job.cwd[r->cwd - 1] != 0) _exit(1);
-  job.request = *r;
+  static struct job *job;
+  if (!job) job = allocate(sizeof *job);
+  if (r->cwd == 0 || r->cwd > sizeof job->cwd || !receive(job->cwd, r->cwd) || job->cwd[r->cwd - 1] != 0) _exit(1);
+  job->request = *r;
   int program = receive_program(r->program);
   /* One that was killed is found out by the second try. */
   for (int tries = 0; tries < 2; tries++) {
     if (!spare.pid && !make_spare()) break;
-    bool sent = send_fd(spare.sock, &job, offsetof(struct job, cwd) + r->cwd, program) == 0;
+    bool sent = send_fd(spare.sock, job, offsetof(struct job, cwd) + r->cwd, program) == 0;
     pid_t pid = spare.pid;
     drop_spare();
     if (!sent) continue;
