@@ -15,7 +15,6 @@ const SLOT_CONSOLE = 9;
 const SLOT_PIDFD = LAUNCHER_SLOT;
 const SLOT_SECCOMP = LAUNCHER_SLOT + 1;
 const O_PATH = 0o10000000;
-const O_DIRECTORY = 0o200000;
 
 export interface ExecInput {
   readonly id: string;
@@ -83,8 +82,7 @@ function beforeClone(input: ExecInput, connect: readonly Op[]): Op[] {
   if (facts.nofile !== undefined) ops.push({ op: "rlimit", resource: 7, soft: facts.nofile, hard: (1n << 64n) - 2n });
   ops.push({ op: "openPidfd", slot: SLOT_TARGET, pid, start: startTime, what: "container not running" });
   // A container without a mount namespace, or without a pivot, has its root only as root of its processes.
-  if (!hasOwn(ns, "mount"))
-    ops.push({ op: "open", slot: SLOT_ROOT, path: `/proc/${pid}/root`, flags: O_PATH | O_DIRECTORY });
+  if (!hasOwn(ns, "mount")) ops.push({ op: "open", slot: SLOT_ROOT, path: `/proc/${pid}/root`, flags: O_PATH });
   if (input.pidfdSocket !== undefined)
     ops.push({ op: "connect", slot: SLOT_PIDFD, path: input.pidfdSocket, what: "pidfd socket" });
   if (usesSocket(input)) {
