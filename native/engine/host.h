@@ -14,5 +14,8 @@ extern struct process this_process;
 /* Starts Bun in this process, with all that it needs to begin anew. */
 _Noreturn void start_bun(void);
 int host_define(JSContext *context);
+/* The bytes of a typed array. */
+int host_bytes(JSContext *context, JSValueConst value, uint8_t **data, size_t *size);
+JSValue host_pack(JSContext *context, JSValueConst this, int argc, JSValueConst *argv);
 
 #endif
