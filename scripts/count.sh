@@ -21,10 +21,8 @@ check() { # NAME COMMAND…
   fi
 }
 
-counted() { # WORD LOG: N of the line `N WORD` of bun's summary
-  local count
-  count=$(sed -n "s/^ *\\([0-9][0-9]*\\) $1\$/\\1/p" "$2" | tail -n 1)
-  echo "${count:-0}"
+counted() { # WORD LOG: the sum of N in the lines `N WORD`, the summaries of bun's runs
+  awk -v word="$1" 'NF == 2 && $1 ~ /^[0-9]+$/ && $2 == word { sum += $1 } END { print sum + 0 }' "$2"
 }
 
 # A step that runs `bun test`: its own counts are added. A skipped test is a failed one: it shows nothing. So is a run

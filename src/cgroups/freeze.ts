@@ -10,15 +10,22 @@ const FREEZE_MS = 10_000;
 /**
  * Freezes or thaws a container. A freeze that fails must be followed by a thaw: half frozen, a container can
  * be neither used nor killed on v1.
+ *
+ * @param ignore errors of a thaw that do not matter
  */
-export function freezePlan(record: CgroupRecord, state: "frozen" | "thawed"): readonly Op[] {
+export function freezePlan(
+  record: CgroupRecord,
+  state: "frozen" | "thawed",
+  ignore: readonly string[] = [],
+): readonly Op[] {
   const directory = freezer(record);
   if (directory === undefined) {
     throw new TsruncError("unsupported", "cannot toggle freezer: cgroups not configured for container");
   }
   const v2 = record.version === "v2";
   if (state === "thawed") {
-    return [v2 ? writeOp(`${directory}/cgroup.freeze`, 0) : writeOp(`${directory}/freezer.state`, "THAWED")];
+    const [file, text] = v2 ? ["cgroup.freeze", "0"] : ["freezer.state", "THAWED"];
+    return [writeOp(`${directory}/${file}`, text, undefined, ignore)];
   }
   const file = `${directory}/${v2 ? "cgroup.freeze" : "freezer.state"}`;
   return [

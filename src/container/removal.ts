@@ -48,7 +48,8 @@ export function killOp({ pid, startTime }: ProcessRef): Op {
   return { op: "signal", pid, start: startTime, signal: SIGKILL, waitMs: KILL_WAIT_MS, ignore: ["ESRCH"] };
 }
 
-/** Without a cgroup of its own nothing can be frozen. */
+/** Without a cgroup of its own nothing can be frozen, nor in one that is no more: somebody moved its processes elsewhere. */
 export function thawOps({ cgroup }: StateRecord): readonly Op[] {
-  return cgroup === undefined || Object.keys(cgroup.paths).length === 0 ? [] : freezePlan(cgroup, "thawed");
+  if (cgroup === undefined || Object.keys(cgroup.paths).length === 0) return [];
+  return freezePlan(cgroup, "thawed", ["ENOENT", "ENODEV"]);
 }

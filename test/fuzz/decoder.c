@@ -25,6 +25,7 @@ static void *watched(size_t size) {
 #undef mmap
 
 /* Nothing is executed here. */
+_Noreturn void serve(void) { abort(); }
 #define STUB(upper, lower) int do_##lower(const struct op_##lower *op) { (void)op; return 0; }
 OPS_ALL(STUB)
 
