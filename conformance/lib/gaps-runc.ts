@@ -1,5 +1,6 @@
 /** What released versions of runc are known to fail. */
 import type { Gap } from "./gaps.ts";
+import { NET_DEVICES } from "./gaps-shared.ts";
 
 export const RUNC_GAPS: readonly Gap[] = [
   { fixedIn: "1.2.0", why: "rsvd limits are not written", tests: ["resources: hugepageLimits"] },
@@ -156,17 +157,6 @@ export const RUNC_GAPS: readonly Gap[] = [
   },
   {
     fixedIn: "1.4.0",
-    why: "netDevices are of runtime-spec 1.3",
-    tests: [
-      "a veth device moves *",
-      "a dummy device moves *",
-      "a veth device goes *",
-      "a dummy device goes *",
-      "a device that was down *",
-      "a name with %d is made unique by the kernel",
-      "two devices can exchange their names",
-      "a device goes past one of its name *",
-      "a container with a user namespace gets the device too",
-    ],
+    ...NET_DEVICES,
   },
 ];

@@ -3,8 +3,8 @@ import { execFileSync, type SpawnSyncOptions, spawnSync } from "node:child_proce
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inNode } from "../quickjs/make.ts";
 
-const ROOT = join(import.meta.dir, "../..");
 const FIXTURES = join(import.meta.dir, "fixtures");
 /** Ours: Bun gets it instead of what the caller set. */
 const SETTING = "BUN_JSC_useJIT=0";
@@ -35,16 +35,6 @@ function makeEngine(name: string, script: string): void {
   const { engine, heap } = JSON.parse(paths(name));
   const parts = { out: engine, heap, init: join(dir, "init"), script: join(dir, script) };
   inNode(`await buildEngine(${JSON.stringify(parts)});`);
-}
-
-function inNode(script: string): string {
-  const imports = ["executable", "engine", "inject-engine"]
-    .map((name) => `import * as ${name.replace("-", "")} from "${ROOT}/scripts/${name}.mjs";`)
-    .join("");
-  const names = "const { compileExecutable } = executable, { buildEngine } = engine, { injectEngine } = injectengine;";
-  const result = spawnSync("node", ["--input-type=module", "-e", imports + names + script], { encoding: "utf8" });
-  if (result.status !== 0) throw new Error(result.stderr);
-  return result.stdout;
 }
 
 interface Seen {
