@@ -3,7 +3,7 @@ import { afterAll, test } from "bun:test";
 import { Container } from "./container.ts";
 import { knownGap } from "./gaps.ts";
 import { isTsrunc } from "./host.ts";
-import { findLeaks, removeLeaks, takeSnapshot } from "./leaks.ts";
+import { findLeaks, removeLeaks, restoreNullDevice, takeSnapshot } from "./leaks.ts";
 import type { Spec } from "./spec.ts";
 import { removeWorkspace } from "./workspace.ts";
 
@@ -57,6 +57,7 @@ async function guarded(body: (scope: Scope) => void | Promise<void>): Promise<vo
   }
   const leaks = await findLeaks(before);
   if (leaks.length > 0) await removeLeaks(before);
+  restoreNullDevice(before);
   if (failure !== undefined) throw failure;
   if (leaks.length > 0) throw new Error(`left behind:\n  ${leaks.join("\n  ")}`);
 }

@@ -1,7 +1,8 @@
 /** The leak guard: what a test must not leave behind. */
 import { spawnSync } from "node:child_process";
-import { readdirSync, rmdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
+import { isTsrunc } from "./host.ts";
 import { mountEntries } from "./probe.ts";
 import { bearsMark, describeProcess, directoriesBelow, livingProcesses, mountLines } from "./proc.ts";
 import { stateRoot, TAG } from "./workspace.ts";
@@ -10,6 +11,31 @@ export interface Snapshot {
   readonly mounts: ReadonlySet<string>;
   readonly cgroups: ReadonlySet<string>;
   readonly state: ReadonlySet<string>;
+  readonly nullDevice: Permissions;
+}
+
+interface Permissions {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+const NULL_DEVICE = "/dev/null";
+
+function nullDevice(): Permissions {
+  const { uid, gid, mode } = statSync(NULL_DEVICE);
+  return { uid, gid, mode: mode & 0o7777 };
+}
+
+/** Containers' standard streams are often the host's /dev/null, and some runtimes (crun) give it to the container's user. */
+export function restoreNullDevice({ nullDevice: { uid, gid, mode } }: Snapshot): void {
+  const now = nullDevice();
+  if (now.uid !== uid || now.gid !== gid) chownSync(NULL_DEVICE, uid, gid);
+  if (now.mode !== mode) chmodSync(NULL_DEVICE, mode);
+}
+
+function describeNullDevice({ uid, gid, mode }: Permissions): string {
+  return `${NULL_DEVICE} of ${uid}:${gid}, mode ${mode.toString(8)}`;
 }
 
 /** True on machines where others mount and make cgroups at the same time: only what bears the run's mark counts. */
@@ -49,7 +75,7 @@ function state(): ReadonlySet<string> {
 
 /** Remembers how things are. */
 export function takeSnapshot(): Snapshot {
-  return { mounts: mounts(), cgroups: cgroups(), state: state() };
+  return { mounts: mounts(), cgroups: cgroups(), state: state(), nullDevice: nullDevice() };
 }
 
 export interface ProcessInfo {
@@ -90,7 +116,13 @@ export async function findLeaks(before: Snapshot): Promise<readonly string[]> {
     ...lost,
     ...added("cgroup", before.cgroups, now.cgroups),
     ...added("state", before.state, now.state),
+    // What another runtime does here has a test of its own.
+    ...(isTsrunc() ? added("device", described(before), described(now)) : []),
   ];
+}
+
+function described({ nullDevice }: Snapshot): ReadonlySet<string> {
+  return new Set([describeNullDevice(nullDevice)]);
 }
 
 function quietly(action: () => void): void {

@@ -2,18 +2,32 @@
  * Whatever op fails before the container runs: its network devices are the host's again, as they were. What is the host
  * here is a network namespace of the test's own. Root only.
  */
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { type Config, config, removeAll } from "./lib/bundle.ts";
 import { casesOf, failureProblems, type Judge, type Subject, subjectPlan, sweep } from "./lib/sweep.ts";
 
 setDefaultTimeout(300_000);
 
-const host = Bun.spawn(["unshare", "-n", "/bin/sh", "-c", "echo; exec sleep 1000"], { stdout: "pipe" });
-await host.stdout.getReader().read();
-const ENTER = ["nsenter", `--net=/proc/${host.pid}/ns/net`];
+let host: Bun.Subprocess | undefined;
+/** Words before a command, once there is the host. */
+const ENTER: string[] = [];
+const BEFORE = new Map<string, string>();
+
+beforeAll(async () => {
+  // It ends with us where a filter on names leaves `afterAll` out.
+  const command = ["setpriv", "--pdeathsig", "KILL", "unshare", "-n", "/bin/sh", "-c", "echo; exec sleep 1000"];
+  const holder = Bun.spawn(command, { stdout: "pipe" });
+  host = holder;
+  await holder.stdout.getReader().read();
+  ENTER.push("nsenter", `--net=/proc/${holder.pid}/ns/net`);
+  const names = ["lanea", "laneb"];
+  for (const [i, name] of names.entries()) makeDevice(name, i + 1);
+  await Bun.sleep(100);
+  for (const name of names) BEFORE.set(name, picture(name));
+});
 
 afterAll(() => {
-  host.kill("SIGKILL");
+  host?.kill("SIGKILL");
   removeAll();
 });
 
@@ -51,10 +65,6 @@ function picture(name: string): string {
     .join("\n")
     .trim();
 }
-
-for (const name of ["lanea", "laneb"]) makeDevice(name, name === "lanea" ? 1 : 2);
-await Bun.sleep(100);
-const BEFORE = new Map(["lanea", "laneb"].map((name) => [name, picture(name)]));
 
 function withDevice(id: string): Config {
   const base = config(id, "exit 0");

@@ -59,7 +59,8 @@ for (const [what, dead, next] of [
     const cases = casesOf(plan, ["launcher"], ["KILL"]).filter(({ index }) => index <= end);
     let alive = 0;
     const problems = await sweep(subject, cases, async (_: Case, outcome, id, bundle) => {
-      alive += (await leftOf(id, 0)).filter((text) => !text.startsWith("state ")).length;
+      const left = [...(await leftOf(id, 0)), ...(await leftOf(old(id), 0))];
+      alive += left.filter((text) => !text.startsWith("state ")).length;
       if (next !== undefined) writeConfig(bundle, next(id));
       const died = outcome.status === 137 ? [] : [`status ${outcome.status}: ${outcome.stderr}`];
       return [...died, ...(await nextProblems(id, bundle))];
