@@ -2,9 +2,10 @@
 import { expect } from "bun:test";
 import { existsSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { hierarchyRoots } from "./lib/cgroup.ts";
+import { cgroupPath, hierarchyRoots } from "./lib/cgroup.ts";
 import type { Container } from "./lib/container.ts";
 import { area, check } from "./lib/harness.ts";
+import { cgroupVersion } from "./lib/host.ts";
 
 area();
 
@@ -30,3 +31,17 @@ check("delete --force removes a running container whose cgroups are gone", async
   expect(await c.verb("delete", "--force")).toMatchObject({ code: 0, stderr: "" });
   expect(await t.leftNow()).toEqual([]);
 });
+
+if (cgroupVersion() === 2)
+  check("exec goes where the first process is when the container's cgroup is gone", async (t) => {
+    const c = t.container((spec, self) => {
+      named(spec, self);
+      spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== "cgroup");
+    });
+    await c.up();
+    removeCgroups(`${c.id}-gone`);
+    const pidFile = c.file("exec.pid");
+    const result = await c.verb("exec", "--detach", `--pid-file=${pidFile}`, "/bin/probe", "wait");
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(cgroupPath(Number(readFileSync(pidFile, "utf8")), "pids")).toBe("/");
+  });

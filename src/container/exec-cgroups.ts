@@ -2,6 +2,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { entrance, isConfined } from "../cgroups/birth.ts";
+import { parseOwnCgroups, readCgroupFacts } from "../cgroups/facts.ts";
+import { cgroupDirectory } from "../cgroups/paths.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
 import type { Op } from "../program/ops.ts";
@@ -49,7 +51,7 @@ function place(paths: Record<string, string>, text: string): void {
     if (!fs.existsSync(full))
       throw new TsruncError(
         "usage",
-        `flag \`--cgroup\`: adding pid to \`${full}\`: no such file or directory (ENOENT)`,
+        `flag \`--cgroup\`: adding pid to cgroup \`${full}\`: no such file or directory (ENOENT)`,
       );
     paths[name] = full;
   }
@@ -60,14 +62,13 @@ function place(paths: Record<string, string>, text: string): void {
  * that runs systemd has moved its init further down, and exec goes there too.
  */
 function leafOf(directory: string, pid: number): string {
-  let enabled = "";
   let own = "";
   try {
-    enabled = fs.readFileSync(`${directory}/cgroup.subtree_control`, "latin1").trim();
+    const enabled = fs.readFileSync(`${directory}/cgroup.subtree_control`, "latin1").trim();
     if (enabled === "") return directory;
     own = fs.readFileSync(`/proc/${pid}/cgroup`, "latin1");
   } catch {
-    return directory;
+    return fs.existsSync(directory) ? directory : (cgroupOf(pid) ?? directory);
   }
   const line = own
     .split("\n")
@@ -77,4 +78,13 @@ function leafOf(directory: string, pid: number): string {
   const below = line.slice(line.indexOf(path.basename(directory)) + path.basename(directory).length);
   const found = path.join(directory, below);
   return found.startsWith(`${directory}/`) && fs.existsSync(found) ? found : directory;
+}
+
+/** Where init is now: it may have left the container's cgroup, and somebody removed that as it was empty. */
+function cgroupOf(pid: number): string | undefined {
+  const facts = readCgroupFacts();
+  const own = parseOwnCgroups(facts.host.read(`/proc/${pid}/cgroup`) ?? "").get("");
+  // A cgroup namespace shows what lies above its root as `/..`.
+  if (own === undefined || own.startsWith("/..") || facts.v2 === undefined) return undefined;
+  return cgroupDirectory(facts.v2, { id: "", cgroupsPath: own }, "v2");
 }
