@@ -7,9 +7,6 @@ import { planV2 } from "./plan-v2.ts";
 import { planSystemd } from "./systemd/plan.ts";
 import type { CgroupInput, CgroupPlan, CgroupRecord } from "./types.ts";
 
-/** JSON pointer of the resources in config.json. */
-export const RESOURCES = "/linux/resources";
-
 /**
  * Compiles `linux.cgroupsPath` and `linux.resources` for this host's cgroups. Reads the host, changes nothing.
  * Throws where something that was asked for cannot be had.

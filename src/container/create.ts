@@ -170,14 +170,10 @@ function checkTerminal(spec: Spec, options: CreateOptions, mode: CompileInput["m
   const socket = maybeAbsolute(options.consoleSocket, "flag `--console-socket`");
   const detached = mode !== "run";
   if (terminal && detached && socket === undefined) {
-    throw new TsruncError(
-      "usage",
-      "cannot allocate tty if runc will detach without setting console socket".replace("runc", "tsrunc"),
-      {
-        at: "/process/terminal",
-        hint: "pass `--console-socket`, or set `terminal` to false",
-      },
-    );
+    throw new TsruncError("usage", "cannot allocate tty if tsrunc will detach without setting console socket", {
+      at: "/process/terminal",
+      hint: "pass `--console-socket`, or set `terminal` to false",
+    });
   }
   if (socket !== undefined && (!terminal || !detached)) {
     throw new TsruncError("usage", "cannot use console socket if tsrunc will not detach or allocate tty", {
