@@ -22,6 +22,13 @@ const VALIDATORS = {
   validateFeatures: "features.schema.json",
 };
 
+/** Exported name → schema whose property names it holds. */
+const NAMES = {
+  configNames: "config.schema.json",
+  processNames: "process.schema.json",
+  resourcesNames: "resources.schema.json",
+};
+
 const DECLARATIONS = `/** Made by scripts/generate-validators.mjs. */
 export interface SchemaError {
   /** JSON pointer of the value. */
@@ -37,6 +44,15 @@ export interface Validator {
 }
 ${Object.keys(VALIDATORS)
   .map((name) => `export declare const ${name}: Validator;\n`)
+  .join("")}/**
+ * The names that a document knows, without prototype: each with those of its value (of a list's items), or 0 where there
+ * are none. \`*\` stands for all names of a map.
+ */
+export interface Names {
+  readonly [name: string]: Names | 0;
+}
+${Object.keys(NAMES)
+  .map((name) => `export declare const ${name}: Names;\n`)
   .join("")}`;
 
 const HELPERS = `
@@ -124,6 +140,26 @@ function literal(expression, schemas) {
   return JSON.stringify(value);
 }
 
+/** The names of a schema's properties as an expression, see `Names` in the declarations. */
+function namesOf(node, file, schemas) {
+  if (node.$ref !== undefined) {
+    const [name, path = ""] = node.$ref.split("#");
+    const target = name === "" ? file : name;
+    const steps = path.split("/").slice(1);
+    return namesOf(
+      steps.reduce((value, step) => value[step], schemas[target]),
+      target,
+      schemas,
+    );
+  }
+  if (node.items !== undefined) return namesOf(node.items, file, schemas);
+  const entries = Object.entries(node.properties ?? {});
+  if (typeof node.additionalProperties === "object") entries.push(["*", node.additionalProperties]);
+  const named = entries.map(([name, value]) => `${JSON.stringify(name)}:${namesOf(value, file, schemas)}`);
+  const isMapOfTexts = entries.length === 1 && named[0] === '"*":0';
+  return entries.length === 0 || isMapOfTexts ? "0" : `{__proto__:null,${named.join(",")}}`;
+}
+
 function generate() {
   const ajv = new Ajv({
     allErrors: true,
@@ -137,12 +173,18 @@ function generate() {
     code: { source: true, esm: true, lines: false, optimize: 2 },
   });
   ajv.addKeyword(range);
+  const schemas = {};
   for (const name of readdirSync(schemaDir).sort()) {
-    if (name.endsWith(".schema.json")) ajv.addSchema(slim(JSON.parse(readFileSync(join(schemaDir, name), "utf8"))));
+    if (!name.endsWith(".schema.json")) continue;
+    schemas[name] = JSON.parse(readFileSync(join(schemaDir, name), "utf8"));
+    ajv.addSchema(slim(schemas[name]));
   }
   const code = shrink(standalone.default(ajv, VALIDATORS));
+  const names = Object.entries(NAMES).map(
+    ([name, file]) => `export const ${name} = ${namesOf(schemas[file], file, schemas)};\n`,
+  );
   mkdirSync(outDir, { recursive: true });
-  writeFileSync(join(outDir, "validate.js"), code);
+  writeFileSync(join(outDir, "validate.js"), code + names.join(""));
   writeFileSync(join(outDir, "validate.d.ts"), DECLARATIONS);
 }
 

@@ -188,7 +188,8 @@ export class Runtime {
    * `linux.resources` (config-linux.md): bytes, microseconds.
    */
   async update(id: string, resources: Resources): Promise<void> {
-    succeeded(await updateContainer(this.#context(), id, checkedResources(resources)));
+    const context = this.#context();
+    succeeded(await updateContainer(context, id, checkedResources(context, resources)));
   }
 
   /** Removes a stopped container, or with `force` any, also one that does not exist. */

@@ -342,6 +342,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("environ", 0, host_environ),     JS_CFUNC_DEF("clock", 1, host_clock),
   JS_CFUNC_DEF("exit", 1, host_exit),           JS_CFUNC_DEF("startBun", 0, host_start_bun),
   JS_CFUNC_DEF("pack", 6, host_pack),           JS_CFUNC_DEF("hasDigits", 2, host_has_digits),
+  JS_CFUNC_DEF("hasOtherCase", 2, host_has_other_case),
 };
 
 int host_define(JSContext *context)

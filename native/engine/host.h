@@ -18,4 +18,5 @@ int host_define(JSContext *context);
 int host_bytes(JSContext *context, JSValueConst value, uint8_t **data, size_t *size);
 JSValue host_pack(JSContext *context, JSValueConst this, int argc, JSValueConst *argv);
 
+JSValue host_has_other_case(JSContext *context, JSValueConst self, int argc, JSValueConst *argv); /* names.c */
 #endif

@@ -51,6 +51,8 @@ export function prepareCreate(
   const bundle = absolutePath(options.bundle, "flag `--bundle`");
   const directory = containerDirectory(path.resolve(context.root), options.id);
   const loaded = loadSpec(bundle);
+  // Now, since they may be the reason for what fails later.
+  for (const warning of loaded.warnings) context.log.warn(warning);
   mark("config.json");
   const { spec } = loaded;
   const facts = factsAfterRemoval(readHostFacts(context, spec), stale);
@@ -80,8 +82,7 @@ export function prepareCreate(
   const final = stateTemplate({ ...record, ...tailOf(first) });
   const program = afterRemoval(replaceState(first, directory, final), path.dirname(directory), stale);
   mark("compile");
-  const warnings = [...loaded.warnings, ...cgroup.warnings];
-  return { program, loaded, record: creating, bundle, directory, stale, warnings };
+  return { program, loaded, record: creating, bundle, directory, stale, warnings: cgroup.warnings };
 }
 
 /** The program with the final state.json, which names ops of the program itself. */

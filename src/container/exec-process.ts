@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { TsruncError } from "../errors.ts";
 import { isCapability } from "../spec/capabilities.ts";
-import { loadProcess } from "../spec/load.ts";
+import { type LoadedProcess, loadProcess } from "../spec/load.ts";
 import type { Process, Spec, User } from "../spec/types.ts";
 import type { ExecOptions } from "./options.ts";
 import { absolutePath } from "./paths.ts";
@@ -14,22 +14,24 @@ export interface ExecProcess {
   readonly target: Process;
   /** JSON pointer of the process. */
   readonly at: string;
+  readonly warnings: readonly string[];
 }
 
 /** @throws TsruncError `config` (file), `usage` (flags) */
 export function execProcess(spec: Spec, options: ExecOptions): ExecProcess {
   const own = spec.process;
   if (own === undefined) throw new TsruncError("config", "the container's config has no process", { at: "/process" });
-  if (options.process !== undefined) return { target: withDefaults(readProcess(options.process), own), at: "" };
-  return { target: fromFlags(own, options), at: "/process" };
+  if (options.process === undefined) return { target: fromFlags(own, options), at: "/process", warnings: [] };
+  const { process, warnings } = readProcess(options.process);
+  return { target: withDefaults(process, own), at: "", warnings };
 }
 
-function readProcess(file: string | Process): Process {
-  if (typeof file !== "string") return loadProcess(JSON.stringify(file), "process").process;
+function readProcess(file: string | Process): LoadedProcess {
+  if (typeof file !== "string") return loadProcess(JSON.stringify(file), "process");
   return readProcessFile(absolutePath(file, "flag `--process`"));
 }
 
-function readProcessFile(file: string): Process {
+function readProcessFile(file: string): LoadedProcess {
   let text: string;
   try {
     text = fs.readFileSync(file, "utf8");
@@ -41,7 +43,7 @@ function readProcessFile(file: string): Process {
       { errno },
     );
   }
-  return loadProcess(text, file).process;
+  return loadProcess(text, file);
 }
 
 /** What a process file leaves out is as for the container itself (as runc has it). */

@@ -28,7 +28,8 @@ export function execContainer(context: Context, options: ExecOptions): number | 
   const directory = containerDirectory(root, options.id);
   // It was checked when the container was created, and is ours.
   const spec = parseJson(loadConfigText(root, options.id), CONFIG_FILE) as Spec;
-  const { target, at } = execProcess(spec, options);
+  const { target, at, warnings } = execProcess(spec, options);
+  for (const warning of warnings) context.log.warn(warning);
   const terminal = target.terminal === true;
   checkConsole(terminal, options);
   const facts = readHostFacts(context, { ...spec, process: target });

@@ -28,7 +28,7 @@ export function resourcesOfFlags(options: UpdateOptions): Resources {
     blockIO: present({ weight: natural(options.blkioWeight, "blkio-weight") }),
   };
   // The same checks as for a file: ranges, and what does not go together.
-  return loadResources(JSON.stringify(present(resources) ?? {}), "command line");
+  return loadResources(JSON.stringify(present(resources) ?? {}), "command line").resources;
 }
 
 /** Without what is undefined; undefined if nothing is left. */

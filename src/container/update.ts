@@ -9,7 +9,7 @@ import { TsruncError } from "../errors.ts";
 import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
 import { readText } from "../spec/files.ts";
-import { loadResources } from "../spec/load.ts";
+import { type LoadedResources, loadResources } from "../spec/load.ts";
 import type { Resources } from "../spec/types-resources.ts";
 import type { Context } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
@@ -52,18 +52,23 @@ export function updateContainer(context: Context, id: string, given: Resources):
 }
 
 /** What the command line asks for. @throws TsruncError `usage`, `config` (values), `io`, `unsupported` (Intel RDT) */
-export function wantedResources(options: UpdateOptions): Resources {
+export function wantedResources(context: Context, options: UpdateOptions): Resources {
   refuseRdt(options);
   const { resources: file } = options;
   if (file === undefined) return resourcesOfFlags(options);
   // File descriptor 0 has no name that works everywhere: /dev/stdin cannot be opened where it is a socket.
-  if (file === "-") return loadResources(fs.readFileSync(STDIN, "utf8"), "stdin");
-  return loadResources(readText(absolutePath(file, "flag `--resources`")), file);
+  if (file === "-") return warned(context, loadResources(fs.readFileSync(STDIN, "utf8"), "stdin"));
+  return warned(context, loadResources(readText(absolutePath(file, "flag `--resources`")), file));
 }
 
 /** The same checks for an object of a program's. @throws TsruncError `config` */
-export function checkedResources(resources: Resources): Resources {
-  return loadResources(stringifyStats(resources), "resources");
+export function checkedResources(context: Context, resources: Resources): Resources {
+  return warned(context, loadResources(stringifyStats(resources), "resources"));
+}
+
+function warned({ log }: Context, { resources, warnings }: LoadedResources): Resources {
+  for (const warning of warnings) log.warn(warning);
+  return resources;
 }
 
 /** Linux 5.16 has no limit on kernel memory any more; as in runc it is not changed on older ones either. */

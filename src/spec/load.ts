@@ -5,14 +5,18 @@
 import { join } from "node:path";
 import type { Problem } from "../errors.ts";
 import { TsruncError } from "../errors.ts";
-import type { Validator } from "../generated/validate.js";
+import type { Names, Validator } from "../generated/validate.js";
 import {
+  configNames,
   validateConfig as configSchema,
+  processNames,
   validateProcess as processSchema,
+  resourcesNames,
   validateResources as resourcesSchema,
 } from "../generated/validate.js";
 import { readText } from "./files.ts";
 import { parseJson } from "./json.ts";
+import { type Misspelling, misspellings, warningsOf, withHints } from "./letter-case.ts";
 import { pointer, show } from "./pointer.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import type { Process, Resources, Seccomp, Spec } from "./types.ts";
@@ -34,6 +38,11 @@ export interface LoadedProcess {
   readonly warnings: readonly string[];
 }
 
+export interface LoadedResources {
+  readonly resources: Resources;
+  readonly warnings: readonly string[];
+}
+
 /**
  * Reads and checks `config.json` of a bundle, for this machine.
  *
@@ -49,52 +58,65 @@ export function loadSpec(bundle: string, options: ValidateOptions = {}): LoadedS
 
 /** {@link loadSpec} of a text. `file` is for messages. */
 export function parseSpec(text: string, file: string, options: ValidateOptions = {}): LoadedSpec {
-  const spec = check<Spec>(parseJson(text, file), text, file, configSchema, fillUserOfSpec);
-  return { spec, text, file, warnings: judge(file, validateSpec(spec, options)) };
+  const { document, found } = check<Spec>(parseJson(text, file), text, file, CONFIG);
+  return { spec: document, text, file, warnings: judge(file, validateSpec(document, options), found) };
 }
 
 /** Checks the JSON of one process, as `exec --process` takes it. */
 export function loadProcess(text: string, file: string): LoadedProcess {
-  const process = check<Process>(parseJson(text, file), text, file, processSchema, fillUser);
-  return { process, warnings: judge(file, validateProcess(process)) };
+  const { document, found } = check<Process>(parseJson(text, file), text, file, PROCESS);
+  return { process: document, warnings: judge(file, validateProcess(document), found) };
 }
 
 /** Checks the JSON of `linux.resources`, as `update --resources` takes it. */
-export function loadResources(text: string, file: string): Resources {
-  const resources = check<Resources>(parseJson(text, file), text, file, resourcesSchema);
-  judge(file, validateResources(resources));
-  return resources;
+export function loadResources(text: string, file: string): LoadedResources {
+  const { document, found } = check<Resources>(parseJson(text, file), text, file, RESOURCES);
+  return { resources: document, warnings: judge(file, validateResources(document), found) };
 }
 
 /** Checks a seccomp profile that {@link parseJson} found in a text, of which nothing else matters. */
 export function checkSeccomp(seccomp: unknown, text: string, file: string): Seccomp {
   // As a part of the smallest config, so that pointers are the same.
-  const document = { ociVersion: "1.3.0", root: { path: "." }, linux: { seccomp } };
-  const spec = check<Spec>(document, text, file, configSchema);
-  judge(file, validateSpec(spec));
-  return spec.linux?.seccomp as Seccomp;
+  const smallest = { ociVersion: "1.3.0", root: { path: "." }, linux: { seccomp } };
+  const { document, found } = check<Spec>(smallest, text, file, CONFIG);
+  judge(file, validateSpec(document), found);
+  return document.linux?.seccomp as Seccomp;
 }
 
-function check<T>(
-  document: unknown,
-  text: string,
-  file: string,
-  validator: Validator,
-  complete?: (document: Fields) => void,
-): T {
+/** What a document must be. */
+interface Kind {
+  readonly validator: Validator;
+  readonly names: Names;
+  /** Puts in what may be left out. */
+  readonly complete?: (document: Fields) => void;
+}
+
+const CONFIG: Kind = { validator: configSchema, names: configNames, complete: fillUserOfSpec };
+const PROCESS: Kind = { validator: processSchema, names: processNames, complete: fillUser };
+const RESOURCES: Kind = { validator: resourcesSchema, names: resourcesNames };
+
+interface Checked<T> {
+  readonly document: T;
+  readonly found: readonly Misspelling[];
+}
+
+function check<T>(document: unknown, text: string, file: string, { validator, names, complete }: Kind): Checked<T> {
   // A NUL can only be written as an escape: JSON allows no raw control characters.
   const nuls = text.includes("\\u0000") ? findNuls(document) : [];
   if (/[:,]\s*null\b/.test(text)) dropNulls(document);
   if (isFields(document)) complete?.(document);
-  if (!validator(document)) throw wrong(file, schemaProblems(document, validator.errors ?? []).concat(nuls));
+  const found = misspellings(document, text, names);
+  if (!validator(document)) {
+    throw wrong(file, withHints(schemaProblems(document, validator.errors ?? []).concat(nuls), found));
+  }
   if (nuls.length > 0) throw wrong(file, nuls);
-  return document as T;
+  return { document: document as T, found };
 }
 
 /** Throws for problems, returns warnings as texts. */
-function judge(file: string, findings: Findings): readonly string[] {
-  if (findings.problems.length > 0) throw wrong(file, findings.problems);
-  return findings.warnings.map(({ at, message }) => `${at}: ${message}`);
+function judge(file: string, findings: Findings, found: readonly Misspelling[] = []): readonly string[] {
+  if (findings.problems.length > 0) throw wrong(file, withHints(findings.problems, found));
+  return [...findings.warnings, ...warningsOf(found)].map(({ at, message }) => `${at}: ${message}`);
 }
 
 function wrong(file: string, problems: readonly Problem[]): TsruncError {

@@ -56,6 +56,24 @@ test("numbers that a double would round are read to the last digit", () => {
   }
 });
 
+test.each([
+  ['{"HostName":"x",', "/HostName: ignored, since names count by their case: found `HostName`, meant `hostname`?"],
+  ['{"host\\u004eame" :"x",', "/hostName: ignored"],
+  ['{"annotations":{"a":"Linux\\" :","b":"Root"},"unknownField":1,', undefined],
+  ['{"linux":{"netDevices":{"Path":{}}},', undefined],
+])("names that differ from known ones in case are found: %s", (start, warning) => {
+  const bundle = mkdtempSync(join(tmpdir(), "tsrunc-names-"));
+  try {
+    mkdirSync(join(bundle, "rootfs"));
+    writeFileSync(join(bundle, "config.json"), `${start}"ociVersion":"1.2.0","root":{"path":"rootfs"}}`);
+    const { stderr } = run("plan", "--bundle", bundle);
+    if (warning === undefined) expect(stderr).not.toContain("warning");
+    else expect(stderr).toContain(warning);
+  } finally {
+    rmSync(bundle, { recursive: true, force: true });
+  }
+});
+
 /** More than a function of QuickJS takes arguments, and more than one page of words for Bun's stack. */
 test.each(["exec x true", "ps x"])("%s with a hundred thousand words is understood", (words) => {
   const all = ["--root", "/run/tsrunc-nobody", ...words.split(" "), ...Array.from({ length: 100_000 }, () => "w")];

@@ -90,6 +90,34 @@ test("an unknown field is ignored, wherever it is", () => {
   expect(parse(edits).warnings).toEqual([]);
 });
 
+test("a field whose name differs from a known one in case is named", () => {
+  const said = (edits: Edits) => parse(edits).warnings;
+  expect(said({ "/linux/resources/hugepageLimits": [{ pageSize: "2MB", pagesize: "1GB", limit: 0 }] })).toEqual([
+    "/linux/resources/hugepageLimits/0/pagesize: ignored, since names count by their case: " +
+      "found `pagesize`, meant `pageSize`?",
+  ]);
+  const maps: Edits = { "/linux/netDevices": { Name: { NAME: "x" } }, "/annotations": { Linux: "x" } };
+  expect(said({ ...maps, "/hostName": "x" }).map((text) => text.split(":")[0])).toEqual([
+    "/linux/netDevices/Name/NAME",
+    "/hostName",
+  ]);
+  // not ours to judge: other platforms, and what is no name of the specification
+  expect(said({ "/windows": { LayerFolders: 3 }, "/linux/sysctl": {}, "/constructor": 1, "/toString": 1 })).toEqual([]);
+});
+
+test("an error for want of a field says by what other name it is there", () => {
+  const limit = { "/linux/resources/hugepageLimits": [{ pagesize: "2MB", limit: 0 }] };
+  expect(message(() => parse(limit))).toBe(
+    "`config.json` is wrong in 1 place: /linux/resources/hugepageLimits/0/pageSize: is required, but missing " +
+      "(found `pagesize`, meant `pageSize`?)",
+  );
+  expect(message(() => parse({ "/process/args": undefined, "/process/Args": ["sh"] }))).toContain(
+    "/process/args: is required, but missing (found `Args`, meant `args`?)",
+  );
+  expect(loadResources('{"pids":{"Limit":5}}', "-").warnings).toHaveLength(1);
+  expect(loadProcess('{"args":["ls"],"cwd":"/","nonewprivileges":true}', "p").warnings).toHaveLength(1);
+});
+
 test("null counts as absent, except in a list", () => {
   const { spec } = parse({
     "/hostname": null,
@@ -221,7 +249,7 @@ test("loadProcess: pointers start at the process", () => {
 });
 
 test("loadResources: pointers start at the resources, and a swap limit may come alone", () => {
-  expect(loadResources('{"memory":{"swap":1234}}', "-")).toEqual({ memory: { swap: 1234 } });
+  expect(loadResources('{"memory":{"swap":1234}}', "-").resources).toEqual({ memory: { swap: 1234 } });
   expect(message(() => loadResources('{"pids":{"limit":-5},"cpu":{"quota":"1"}}', "-"))).toContain(
     "/cpu/quota: expected",
   );

@@ -3,5 +3,6 @@ import { type Call, containerId } from "../call.ts";
 import { updateOptions } from "../options.ts";
 
 export function updateVerb(call: Call): number | Promise<number> {
-  return updateContainer(call.context, containerId(call), wantedResources(updateOptions(call)));
+  const { context } = call;
+  return updateContainer(context, containerId(call), wantedResources(context, updateOptions(call)));
 }

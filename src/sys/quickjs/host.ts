@@ -18,6 +18,8 @@ export interface Host {
   byteLength(text: string): number;
   /** Whether there are so many decimal digits in a row. */
   hasDigits(text: string, count: number): boolean;
+  /** Whether a JSON text may have names that are one of these words, of which blanks lie between, but for case. */
+  hasOtherCase(text: string, words: string): boolean;
   /** Writes UTF-8; the number of bytes, or -1 where there is no room for all. */
   encode(text: string, bytes: Uint8Array, at: number): number;
   /** Name and d_type in turn, of all entries of a directory but `.` and `..`; -errno on failure. */
