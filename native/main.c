@@ -210,10 +210,10 @@ static void prefer_word_of_init(struct report *failure) {
   }
 }
 
-/* The process that goes on, for a parent that reads the reports itself. */
+/* The process that goes on, for a parent that reads the reports itself; with times also one that is gone. */
 static void report_child(void) {
   const struct program *p = (const struct program *)ctx.base;
-  if (p->reporter.count || ctx.pidfd < 0) return;
+  if (ctx.timings ? ctx.pid == 0 : p->reporter.count || ctx.pidfd < 0) return;
   struct report child = { .kind = REPORT_CHILD, .aux = ctx.pid, .start_ns = ctx.start };
   report(&child);
 }
@@ -247,6 +247,7 @@ _Noreturn void execute(int fd) {
     if (ctx.launcher_at >= p->cleanup_from) run_list(LIST_CLEANUP);
     ctx.warned = true;
     report(&failure);
+    if (ctx.timings) report_child();
     finish(1);
   }
   report_child();

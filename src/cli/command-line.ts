@@ -7,13 +7,16 @@
 import process from "node:process";
 import { type Context, defaultRoot, resolveRoot } from "../container/context.ts";
 import { containerIds } from "../container/store.ts";
+import { TsruncError } from "../errors.ts";
 import { type HostInfo, hostInfo } from "../host.ts";
-import { versionText } from "../version.ts";
+import { commit, version, versionText } from "../version.ts";
+import type { Call } from "./call.ts";
 import { describeError, stackLine } from "./errors.ts";
 import { Flags } from "./flags.ts";
 import { completions, helpText, suggestion } from "./help.ts";
 import { type Log, openLog, print, printError } from "./log.ts";
 import { type CommandLine, parseCommandLine, UsageError } from "./parse.ts";
+import type { VerbName } from "./table.ts";
 import { loadVerb } from "./verbs.ts";
 
 /** `run` and `exec` return what the process returned, so `exec` needs a status of its own for our errors. */
@@ -82,7 +85,8 @@ async function say(error: unknown, log: Log | undefined): Promise<void> {
     printError(message);
     return;
   }
-  log.debug(stackLine(error));
+  // Of what is no fault of ours the line itself is all there is to say.
+  if (!(error instanceof TsruncError || error instanceof UsageError)) log.debug(stackLine(error));
   log.error(message);
 }
 
@@ -93,7 +97,15 @@ function dispatch(host: HostInfo, line: CommandLine, log: Log): number | Promise
     return helpText(host.programName, verb).then(printed);
   }
   const call = { context: contextOf(host, line.globals, log), flags: line.flags, args: line.args };
+  if (call.context.debug) log.debug(callLine(verb, call));
   return loadVerb(verb).then((run) => run(call));
+}
+
+/** Which program was asked for what, and where it keeps its state. */
+function callLine(verb: VerbName, { context, args }: Call): string {
+  const id = args[0] === undefined ? "" : ` \`${args[0]}\``;
+  const { cgroupManager, root } = context;
+  return `tsrunc ${version()} (${commit()}): ${verb}${id}, root \`${root}\`, cgroup manager ${cgroupManager}, pid ${process.pid}`;
 }
 
 function complete(words: readonly string[]): number {
@@ -130,14 +142,18 @@ function logOrStderr(globals: Flags): Log {
 function contextOf(host: HostInfo, globals: Flags, log: Log): Context {
   const root = globals.string("root");
   const rootless = globals.oneOf("rootless", ["auto", "true", "false"]) ?? "auto";
+  const debug = globals.bool("debug");
   const manager = globals.oneOf("cgroup-manager", ["cgroupfs", "systemd", "disabled"]) ?? "cgroupfs";
   return {
     root: root === undefined ? defaultRoot(process.env) : resolveRoot(root),
     rootGiven: root !== undefined,
     log,
-    perform: async (program, options) => (await import("../init/launch.ts")).become(program, options),
+    perform: async (program, options) => {
+      if (debug) for (const text of (await import("../program/narrate.ts")).programLines(program)) log.debug(text);
+      return (await import("../init/launch.ts")).become(program, options);
+    },
     logFormat: log.format,
-    debug: globals.bool("debug"),
+    debug,
     cgroupManager: globals.bool("systemd-cgroup") ? "systemd" : manager,
     programName: host.programName,
     ...(log.path === undefined ? {} : { logPath: log.path }),

@@ -25,8 +25,8 @@ export interface Log {
   readonly format: LogFormat;
   error(message: string): void;
   warn(message: string): void;
-  /** Nothing without `--debug`. */
-  debug(message: string): void;
+  /** Nothing without `--debug`. `time`: when it was, by default now. */
+  debug(message: string, time?: Date): void;
 }
 
 const STDOUT = 1;
@@ -37,9 +37,9 @@ export function openLog(options: LogOptions): Log {
   const path = options.path?.startsWith("file:") === true ? options.path.slice(5) : options.path;
   const fd = path === undefined ? STDERR : openFile(absolutePath(path, "flag `--log`"));
   const { format } = options;
-  function write(level: LogLevel, message: string): void {
+  function write(level: LogLevel, message: string, time = new Date()): void {
     try {
-      writeAll(fd, logLine(format, level, message, new Date()));
+      writeAll(fd, logLine(format, level, message, time));
     } catch {
       // Nobody is left to be told.
     }
@@ -54,8 +54,8 @@ export function openLog(options: LogOptions): Log {
     warn(message) {
       write("warning", message);
     },
-    debug(message) {
-      if (options.debug) write("debug", message);
+    debug(message, time) {
+      if (options.debug) write("debug", message, time);
     },
   };
 }

@@ -2,6 +2,7 @@
 import * as fs from "node:fs";
 import { formatError } from "../errors.ts";
 import type { TimingOutput } from "../init/launch.ts";
+import { events } from "../init/narrative.ts";
 import { type Outcome, readOutcome } from "../init/reporter.ts";
 import { timingRows, timingSvg, timingText } from "../init/waterfall.ts";
 import { openLog, printError } from "./log.ts";
@@ -15,6 +16,7 @@ export function reportOutcome(fd: number): number {
     debug: context.debug,
     ...(context.logPath === undefined ? {} : { path: context.logPath }),
   });
+  if (context.debug) for (const { text, time } of events(outcome)) log.debug(text, time);
   for (const warning of warnings) log.warn(formatError(warning));
   if (context.timings !== undefined) writeTimings(context.timings, outcome);
   for (const failure of failures) {

@@ -39,7 +39,7 @@ const GLOBALS = `the options before the verb
 --root DIR  directory for the state of containers (default: /run/tsrunc, or $XDG_RUNTIME_DIR/tsrunc without root)
 --log FILE  write log lines to FILE instead of stderr
 --log-format FORMAT  text or json (default: text)
---debug  log at debug level
+--debug  log also what is decided, and what becomes of it
 --systemd-cgroup  let systemd manage the cgroups; cgroupsPath is slice:prefix:name then
 --rootless MODE  auto, true or false: ignore cgroup permission errors (default: auto)
 --cgroup-manager NAME  cgroupfs, systemd or disabled (default: cgroupfs)

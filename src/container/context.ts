@@ -45,6 +45,17 @@ export interface Context {
   readonly initFd?: number;
 }
 
+/** For `--debug`: which container a verb found, and how. */
+export function tellContainer({ debug, log }: Context, { id, pid, bundle }: Found, status: string): void {
+  if (debug) log.debug(`container \`${id}\` is ${status}: pid ${pid}, bundle \`${bundle}\``);
+}
+
+interface Found {
+  readonly id: string;
+  readonly pid: number;
+  readonly bundle: string;
+}
+
 /**
  * Whether errors of the cgroup file system for want of permission are to be passed over: by `--rootless`,
  * else when we are not root or only root of a user namespace.

@@ -82,7 +82,14 @@ export function prepareCreate(
   const final = stateTemplate({ ...record, ...tailOf(first) });
   const program = afterRemoval(replaceState(first, directory, final), path.dirname(directory), stale);
   mark("compile");
+  if (context.debug) tell(context, options.id, bundle, rootfs, cgroup);
   return { program, loaded, record: creating, bundle, directory, stale, warnings: cgroup.warnings };
+}
+
+function tell({ log }: Context, id: string, bundle: string, rootfs: string, { record }: CgroupPlan): void {
+  log.debug(`container \`${id}\`: bundle \`${bundle}\`, rootfs \`${rootfs}\``);
+  const paths = Object.entries(record.paths).map(([name, at]) => `${name || "unified"} \`${at}\``);
+  log.debug(`cgroup ${record.version} by ${record.manager}: ${paths.join(", ") || "none"}`);
 }
 
 /** The program with the final state.json, which names ops of the program itself. */

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { TsruncError } from "../errors.ts";
 import { removalOps } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
-import type { Context } from "./context.ts";
+import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { DeleteOptions } from "./options.ts";
 import { killOp, removalInput, thawOps, unmountOps } from "./removal.ts";
@@ -30,6 +30,7 @@ export function deleteContainer(context: Context, { id, force }: DeleteOptions):
   }
   const record = loadState(root, id);
   const status = containerStatus(root, record);
+  tellContainer(context, record, status);
   if (!force && status !== "stopped" && status !== "created") {
     throw new TsruncError("state", `cannot delete container \`${id}\` that is not stopped: it is ${status}`, {
       hint: "stop it with `kill`, or use `--force`",

@@ -6,7 +6,7 @@ import { parseJson } from "../spec/json.ts";
 import { parseList } from "../spec/lists.ts";
 import type { Spec } from "../spec/types.ts";
 import { mark } from "../timing.ts";
-import type { Context } from "./context.ts";
+import { type Context, tellContainer } from "./context.ts";
 import { execCgroups } from "./exec-cgroups.ts";
 import { execProcess } from "./exec-process.ts";
 import { readHostFacts } from "./host-facts.ts";
@@ -24,7 +24,7 @@ const EXEC_FAILED = 255;
 export function execContainer(context: Context, options: ExecOptions): number | Promise<number> {
   const root = path.resolve(context.root);
   const record = loadState(root, options.id);
-  checkStatus(root, record, options);
+  checkStatus(context, root, record, options);
   const directory = containerDirectory(root, options.id);
   // It was checked when the container was created, and is ours.
   const spec = parseJson(loadConfigText(root, options.id), CONFIG_FILE) as Spec;
@@ -60,8 +60,10 @@ export function execContainer(context: Context, options: ExecOptions): number | 
   return context.perform(program, launchOptions(context, directory, EXEC_FAILED));
 }
 
-function checkStatus(root: string, record: StateRecord, { id, ignorePaused }: ExecOptions): void {
+function checkStatus(context: Context, root: string, record: StateRecord, options: ExecOptions): void {
+  const { id, ignorePaused } = options;
   const status = containerStatus(root, record);
+  tellContainer(context, record, status);
   if (status === "paused" && ignorePaused) return;
   if (status === "paused") {
     throw new TsruncError("state", `cannot exec in a paused container: \`${id}\``, { hint: "use `--ignore-paused`" });

@@ -7,7 +7,7 @@ import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
 import type { Op } from "../program/ops.ts";
 import type { Spec } from "../spec/types.ts";
-import type { Context } from "./context.ts";
+import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { KillOptions } from "./options.ts";
 import { signalNumber } from "./signals.ts";
@@ -27,11 +27,13 @@ export function killContainer(context: Context, { id, signal, all }: KillOptions
   const record = loadState(root, id);
   const number = signalNumber(signal);
   const status = containerStatus(root, record);
+  tellContainer(context, record, status);
   const running = status === "created" || status === "running" || status === "paused";
   const whole = all || (number === SIGKILL && sharesPids(root, id)) ? cgroupOf(record) : undefined;
   const rest = whole === undefined ? [] : listPids(whole, { recursive: true });
   if (whole !== undefined && rest.length > 0) {
     signalAll(whole, number);
+    context.log.debug(`signal ${number} sent to ${rest.length} processes of the container's cgroup`);
     // It may have been moved to a cgroup of somebody else's.
     if (!running || rest.includes(record.pid)) return 0;
   }

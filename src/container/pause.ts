@@ -4,7 +4,7 @@ import { freezePlan } from "../cgroups/freeze.ts";
 import { TsruncError } from "../errors.ts";
 import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
-import type { Context } from "./context.ts";
+import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import { containerStatus } from "./state.ts";
 import { containerDirectory, LOCK_FILE, loadState, type StateRecord } from "./store.ts";
@@ -14,6 +14,7 @@ export function pauseContainer(context: Context, id: string): number | Promise<n
   const root = path.resolve(context.root);
   const record = loadState(root, id);
   const status = containerStatus(root, record);
+  tellContainer(context, record, status);
   if (status !== "created" && status !== "running") {
     throw new TsruncError("state", `container not running: \`${id}\` is ${status}`);
   }
@@ -25,6 +26,7 @@ export function resumeContainer(context: Context, id: string): number | Promise<
   const root = path.resolve(context.root);
   const record = loadState(root, id);
   const status = containerStatus(root, record);
+  tellContainer(context, record, status);
   if (status !== "paused") throw new TsruncError("state", `container not paused: \`${id}\` is ${status}`);
   return toggle(context, root, record, "thawed");
 }

@@ -25,7 +25,12 @@ export function compileProfile(context: Context, seccomp: Seccomp | undefined): 
   }
   const kernel = kernelFor(seccomp);
   const options = kernel === undefined ? { arch } : { arch, kernel };
-  return compileSeccompCached(seccomp, options, path.join(context.root, CACHE));
+  const filter = compileSeccompCached(seccomp, options, path.join(context.root, CACHE));
+  if (context.debug) {
+    const how = filter.cached === true ? "read from the cache" : "compiled";
+    context.log.debug(`seccomp: ${how}: ${filter.length} instructions for ${filter.arches.join(", ")}`);
+  }
+  return filter;
 }
 
 /** @throws TsruncError `unsupported` */

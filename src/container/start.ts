@@ -8,7 +8,7 @@ import { removalOps } from "../program/compile-delete.ts";
 import { compileHooks } from "../program/compile-hooks.ts";
 import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
-import type { Context } from "./context.ts";
+import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import { removalInput, unmountOps } from "./removal.ts";
 import { containerStatus } from "./state.ts";
@@ -21,6 +21,7 @@ export function startContainer(context: Context, id: string): number | Promise<n
   const root = path.resolve(context.root);
   const record = loadState(root, id);
   const status = containerStatus(root, record);
+  tellContainer(context, record, status);
   if (status !== "created") {
     throw new TsruncError("state", `cannot start a container that is not in the created state: \`${id}\` is ${status}`);
   }

@@ -11,7 +11,7 @@ import type { Program } from "../program/program.ts";
 import { readText } from "../spec/files.ts";
 import { type LoadedResources, loadResources } from "../spec/load.ts";
 import type { Resources } from "../spec/types-resources.ts";
-import type { Context } from "./context.ts";
+import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { UpdateOptions } from "./options.ts";
 import { absolutePath } from "./paths.ts";
@@ -32,6 +32,7 @@ export function updateContainer(context: Context, id: string, given: Resources):
   const record = loadState(root, id);
   const resources = withoutKernelMemory(given, context);
   const status = containerStatus(root, record);
+  tellContainer(context, record, status);
   if (status === "stopped" || status === "creating") {
     throw new TsruncError("state", `container not running: \`${id}\` is ${status}`);
   }

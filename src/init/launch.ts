@@ -4,6 +4,7 @@ import * as path from "node:path";
 import process from "node:process";
 import { TsruncError } from "../errors.ts";
 import { encode } from "../program/encode.ts";
+import { type Notes, programNotes } from "../program/narrate.ts";
 import type { Fault, ListName, Program } from "../program/program.ts";
 import { execve, setCloexec } from "../sys/sys.ts";
 import { mark, type Phase, timedPhases } from "../timing.ts";
@@ -48,6 +49,8 @@ export interface ReportContext {
   readonly failureStatus: number;
   readonly labels: Labels;
   readonly initLabels: LaunchOptions["initLabels"];
+  /** With `debug`: what to say of ops that were done. */
+  readonly notes?: Notes | undefined;
   readonly timings?: TimingOutput | undefined;
   readonly phases?: readonly Phase[] | undefined;
 }
@@ -58,11 +61,14 @@ export function writeProgram(program: Program, options: LaunchOptions): string {
   const labels = labelsOf(program);
   mark("labels");
   const phases = timedPhases();
-  const context: ReportContext = { logPath, logFormat, debug, failureStatus, labels, initLabels, timings, phases };
+  const context: ReportContext = {
+    ...{ logPath, logFormat, debug, failureStatus, labels, initLabels, timings, phases },
+    ...(debug ? { notes: programNotes(program) } : {}),
+  };
   const bytes = encode(program, {
     reporter: options.reporter,
     context: JSON.stringify(context),
-    timings: timings !== undefined,
+    timings: timings !== undefined || debug,
     fault: options.fault ?? faultOf(process.env.TSRUNC_FAULT),
   });
   const file = path.join(options.directory, `program~${process.pid}`);

@@ -11,6 +11,8 @@ export interface Outcome {
   readonly failures: readonly TsruncError[];
   readonly warnings: readonly TsruncError[];
   readonly timings: readonly Report[];
+  /** All of them. */
+  readonly reports: readonly Report[];
   /** The process that was left running. */
   readonly child: Report | undefined;
   /** Exit status of the whole. */
@@ -33,6 +35,7 @@ export function readOutcome(fd: number): Outcome {
     context,
     failures,
     warnings: errors("warning"),
+    reports,
     timings: reports.filter((r) => r.kind === "timing"),
     child: reports.find((r) => r.kind === "child"),
     status: failures.length > 0 ? context.failureStatus : status,

@@ -53,6 +53,7 @@ export function compileSeccompCached(seccomp: Seccomp, options: CompileOptions, 
       flags: filterFlags(seccomp, options.kernel ?? {}),
       listener: usesNotify(seccomp),
       arches: filterArches(seccomp, options.arch),
+      cached: true,
     };
   }
   const filter = compileSeccomp(seccomp, options);

@@ -46,6 +46,8 @@ export interface CompiledFilter {
   readonly flags: number;
   /** seccomp(2) returns a listener: the profile uses SCMP_ACT_NOTIFY. */
   readonly listener: boolean;
+  /** It was compiled before, and read. */
+  readonly cached?: boolean;
   readonly arches: readonly SeccompArch[];
 }
 
