@@ -1,8 +1,8 @@
 /** Bad input: exit status 1, one line on stderr, nothing made. */
 import { expect } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
-import { area, check } from "./lib/harness.ts";
+import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { type Result, runtime } from "./lib/runtime.ts";
 import { type Spec, setNamespace } from "./lib/spec.ts";
 import { stateRoot } from "./lib/workspace.ts";
@@ -17,7 +17,7 @@ function expectRefused(result: Result): void {
 }
 
 /** Sets a value deep in the configuration, past the types. */
-function put(at: string, value: unknown): (spec: Spec) => void {
+function put(at: string, value: unknown): (spec: Spec, c: Container) => void {
   return (spec) => {
     const keys = at.split("/");
     const last = keys.pop() ?? "";
@@ -124,6 +124,25 @@ const CONFIGS: Readonly<Record<string, (spec: Spec, c: Container) => void>> = {
   "sysctl of type array": put("linux/sysctl", ["a=b"]),
   "a relative masked path": put("linux/maskedPaths", ["proc/kcore"]),
   "maskedPaths of type string": put("linux/maskedPaths", "/proc/kcore"),
+  "a cgroupsPath that leads through a file": put("linux/cgroupsPath", "/cgroup.procs/below"),
+  "a directory bound on a file": put("mounts", [
+    { destination: "/bin/probe", type: "bind", source: "/etc", options: ["bind"] },
+  ]),
+  "a file bound on a directory": put("mounts", [
+    { destination: "/bin", type: "bind", source: "/etc/hostname", options: ["bind"] },
+  ]),
+  "a mount destination below a file": put("mounts", [{ destination: "/bin/probe/x", type: "tmpfs", source: "tmpfs" }]),
+  "a mount destination that is a loop of links": (spec, c) => {
+    symlinkSync("loop", c.inside("loop"));
+    put("mounts", [{ destination: "/loop", type: "tmpfs", source: "tmpfs" }])(spec, c);
+  },
+  "an rlimit that the kernel does not grant": put("process/rlimits", [
+    { type: "RLIMIT_NOFILE", soft: 2 ** 40, hard: 2 ** 40 },
+  ]),
+  "a hook that takes too long": put("hooks", {
+    createRuntime: [{ path: "/bin/sleep", args: ["sleep", "30"], timeout: 1 }],
+  }),
+  "a hook that cannot be executed": put("hooks", { createRuntime: [{ path: "/etc/passwd" }] }),
   "unknown personality": put("linux/personality", { domain: "BANANA" }),
 };
 
@@ -131,6 +150,48 @@ for (const [what, patch] of Object.entries(CONFIGS))
   check(`bad config: ${what}`, async (t) => {
     const c = t.container(patch);
     expectRefused(await c.tryCreate({ stdout: c.file("stdout") }));
+    expect(await t.leftNow()).toEqual([]);
+  });
+
+/** What ours says: the object, the errno, the place in config.json and what may help. */
+const MESSAGES: Readonly<Record<string, readonly [patch: (spec: Spec, c: Container) => void, message: string]>> = {
+  "a cgroupsPath that leads through a file": [
+    CONFIGS["a cgroupsPath that leads through a file"]!,
+    "/cgroup.procs/below`: not a directory (ENOTDIR)",
+  ],
+  "a file bound on a directory": [
+    CONFIGS["a file bound on a directory"]!,
+    "mounts[0] (/bin): move: invalid argument (EINVAL) (at /mounts/0); hint: a directory is mounted on a directory",
+  ],
+  "a directory bound on a file": [
+    CONFIGS["a directory bound on a file"]!,
+    "mounts[0] (/bin/probe): target: not a directory (ENOTDIR) (at /mounts/0); hint: a directory is mounted on",
+  ],
+  "an unknown file system": [
+    CONFIGS["an unknown file system"]!,
+    "fsopen `bananafs`: no such device (ENODEV) (at /mounts/0); hint: the kernel has those of /proc/filesystems",
+  ],
+  "an rlimit that the kernel does not grant": [
+    CONFIGS["an rlimit that the kernel does not grant"]!,
+    "RLIMIT_NOFILE: prlimit: operation not permitted (EPERM) (at /process/rlimits/0); hint: limits above its own",
+  ],
+};
+for (const [what, [patch, message]] of Object.entries(MESSAGES))
+  checkTsrunc(`the message says what to mend: ${what}`, async (t) => {
+    const result = await t.container(patch).tryCreate();
+    expectRefused(result);
+    expect(result.stderr).toContain(message);
+    expect(await t.leftNow()).toEqual([]);
+  });
+
+/** Also the calls by which a process ends and says why. */
+for (const noNewPrivileges of [false, true])
+  check(`a filter that forbids all calls is the end, noNewPrivileges ${noNewPrivileges}`, async (t) => {
+    const c = t.container((spec) => {
+      spec.process.noNewPrivileges = noNewPrivileges;
+      spec.linux.seccomp = { defaultAction: "SCMP_ACT_ERRNO", syscalls: [] };
+    });
+    expectRefused(await c.run({ timeoutMs: 10_000 }));
     expect(await t.leftNow()).toEqual([]);
   });
 
@@ -297,4 +358,12 @@ check("errors go to --log as JSON with level and msg", async (t) => {
   const error = entries.find(({ level }) => level === "error");
   expect(error?.msg).toContain("/nonexistent/bundle");
   expect(Number.isNaN(Date.parse(error?.time ?? ""))).toBe(false);
+});
+
+check("exec refuses a variable without a value, as create does", async (t) => {
+  const c = t.container();
+  await c.up();
+  const result = await runtime(["exec", "--env", "NAME", c.id, "/bin/true"]);
+  expect({ code: result.code, stdout: result.stdout }).toEqual({ code: 255, stdout: "" });
+  expect(result.stderr).toContain("NAME");
 });

@@ -132,7 +132,7 @@ static void remove_branches(int dir, bool kill_all, uint64_t until) {
 
 /* One pass, bottom up; EBUSY where something is still in it. */
 static int remove_once(int parent, const char *path, bool kill_all, unsigned depth, uint64_t until) {
-  if (unlinkat(parent, path, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+  if (unlinkat(parent, path, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTDIR) return 0;
   if (errno != EBUSY && errno != ENOTEMPTY) return -1;
   int dir = open_child(parent, path);
   if (dir < 0) return errno == ENOENT ? 0 : -1;

@@ -17,7 +17,7 @@ static _Noreturn void become(const char *path, char **argv, char **env, int in, 
     execve(path, argv, env ? env : no_environment);
   }
   *error = errno;
-  _exit(127);
+  leave(127);
 }
 
 /* The end of what it printed is the best reason there is for its failure. */

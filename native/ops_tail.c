@@ -235,7 +235,7 @@ int do_lookup(const struct op_lookup *op) {
   return fail_errno(STEP_LOOKUP_ACCESS, error ? error : ENOENT, op->candidates.count == 1 ? str(vec(op->candidates)[0]) : NULL);
 }
 
-static void end_by_signal(int number) { _exit(128 + number); }
+static void end_by_signal(int number) { leave(128 + number); }
 
 /* Blocks until start opens the other end. The FIFO is reached by the O_PATH fd that the launcher left. */
 int do_fifo(const struct op_fifo *op) {

@@ -28,7 +28,7 @@ bool ignored(uint64_t errnos, int error) {
 
 void *allocate(size_t size) {
   void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) _exit(1);
+  if (p == MAP_FAILED) leave(1);
   return p;
 }
 

@@ -9,6 +9,7 @@
 import * as fs from "node:fs";
 import { absolutePath } from "../container/paths.ts";
 import { TsruncError } from "../errors.ts";
+import { errnoOf, errnoPhrase } from "../sys/errno.ts";
 
 export type LogFormat = "text" | "json";
 export type LogLevel = "error" | "warning" | "debug";
@@ -64,8 +65,8 @@ function openFile(path: string): number {
   try {
     return fs.openSync(path, "a", 0o644);
   } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).code;
-    throw new TsruncError("io", `open log file \`${path}\`: ${errno}`, { errno, cause: error });
+    const errno = errnoOf(error);
+    throw new TsruncError("io", `open log file \`${path}\`: ${errnoPhrase(errno)}`, { errno, cause: error });
   }
 }
 

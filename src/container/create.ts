@@ -15,6 +15,7 @@ import { MOUNT_ATTR_RDONLY, parseMountOptions } from "../program/mount-options.t
 import type { Program } from "../program/program.ts";
 import { type LoadedSpec, loadSpec } from "../spec/load.ts";
 import type { Spec } from "../spec/types.ts";
+import { errnoOf, errnoPhrase } from "../sys/errno.ts";
 import { mark } from "../timing.ts";
 import { claimContainer } from "./claim.ts";
 import { type Context, isRootless } from "./context.ts";
@@ -152,8 +153,8 @@ function resolveRootfs(spec: Spec, bundle: string): string {
   try {
     rootfs = fs.realpathSync(given);
   } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).code ?? "EIO";
-    throw new TsruncError("config", `rootfs \`${given}\` cannot be used: ${errnoWords(errno)}`, {
+    const errno = errnoOf(error);
+    throw new TsruncError("config", `rootfs \`${given}\` cannot be used: ${errnoPhrase(errno)}`, {
       at: "/root/path",
       errno,
     });
@@ -166,10 +167,6 @@ function resolveRootfs(spec: Spec, bundle: string): string {
   }
   if (rootfs === "/") throw new TsruncError("config", "rootfs cannot be the host's own root", { at: "/root/path" });
   return rootfs;
-}
-
-function errnoWords(errno: string): string {
-  return errno === "ENOENT" ? "no such file or directory (ENOENT)" : errno;
 }
 
 /** As runc: a detached container needs somebody to hold the other end of its terminal. */

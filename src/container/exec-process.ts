@@ -1,7 +1,7 @@
 /** The process of an exec: from a file, or the container's own with what the command line says. */
-import * as fs from "node:fs";
 import { TsruncError } from "../errors.ts";
 import { isCapability } from "../spec/capabilities.ts";
+import { readText } from "../spec/files.ts";
 import { type LoadedProcess, loadProcess } from "../spec/load.ts";
 import type { Process, Spec, User } from "../spec/types.ts";
 import type { ExecOptions } from "./options.ts";
@@ -28,22 +28,8 @@ export function execProcess(spec: Spec, options: ExecOptions): ExecProcess {
 
 function readProcess(file: string | Process): LoadedProcess {
   if (typeof file !== "string") return loadProcess(JSON.stringify(file), "process");
-  return readProcessFile(absolutePath(file, "flag `--process`"));
-}
-
-function readProcessFile(file: string): LoadedProcess {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, "utf8");
-  } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).code ?? "EIO";
-    throw new TsruncError(
-      "io",
-      `open \`${file}\`: ${errno === "ENOENT" ? "no such file or directory (ENOENT)" : errno}`,
-      { errno },
-    );
-  }
-  return loadProcess(text, file);
+  const path = absolutePath(file, "flag `--process`");
+  return loadProcess(readText(path), path);
 }
 
 /** What a process file leaves out is as for the container itself (as runc has it). */
@@ -68,6 +54,8 @@ function inherited<K extends keyof Process>(
 }
 
 function fromFlags(own: Process, options: ExecOptions): Process {
+  const odd = options.env.find((variable) => variable.indexOf("=") < 1);
+  if (odd !== undefined) throw new TsruncError("usage", `flag \`--env\`: expected NAME=value, found \`${odd.split("=", 1)[0]}\``);
   return {
     ...own,
     args: options.args,

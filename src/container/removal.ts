@@ -51,5 +51,5 @@ export function killOp({ pid, startTime }: ProcessRef): Op {
 /** Without a cgroup of its own nothing can be frozen, nor in one that is no more: somebody moved its processes elsewhere. */
 export function thawOps({ cgroup }: StateRecord): readonly Op[] {
   if (cgroup === undefined || Object.keys(cgroup.paths).length === 0) return [];
-  return freezePlan(cgroup, "thawed", ["ENOENT", "ENODEV"]);
+  return freezePlan(cgroup, "thawed", ["ENOENT", "ENODEV", "ENOTDIR"]);
 }

@@ -5,10 +5,10 @@ import * as path from "node:path";
 import process from "node:process";
 import { TsruncError } from "../errors.ts";
 import { nativeArch } from "../seccomp/arches.ts";
-import { errnoOf, errnoText } from "../spec/files.ts";
 import { parseJson } from "../spec/json.ts";
 import { checkSeccomp } from "../spec/load.ts";
 import type { Seccomp, SeccompArch } from "../spec/types.ts";
+import { errnoOf, errnoPhrase } from "../sys/errno.ts";
 import { absolutePath } from "./paths.ts";
 
 /** This machine's architecture. @throws TsruncError `unsupported` */
@@ -61,6 +61,9 @@ function readSource(source: string): [file: string, bytes: Buffer] {
   try {
     return [file, fs.readFileSync(file)];
   } catch (error) {
-    throw new TsruncError("io", `read \`${file}\`: ${errnoText(error)}`, { errno: errnoOf(error), cause: error });
+    throw new TsruncError("io", `read \`${file}\`: ${errnoPhrase(errnoOf(error))}`, {
+      errno: errnoOf(error),
+      cause: error,
+    });
   }
 }

@@ -13,6 +13,7 @@ import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
 import type { Label } from "../init/report.ts";
 import { PID, START } from "../program/ops.ts";
+import { errnoOf, errnoPhrase } from "../sys/errno.ts";
 import { isAlive, type ProcessRef } from "./proc.ts";
 
 /** The content of state.json. `pid` and `startTime` stay first: {@link stateTemplate} depends on it. */
@@ -100,11 +101,14 @@ export function loadConfigText(root: string, id: string): string {
 }
 
 function readFailure(error: unknown, id: string, directory: string): TsruncError {
-  const errno = (error as NodeJS.ErrnoException).code ?? "EIO";
+  const errno = errnoOf(error);
   if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "ENAMETOOLONG") {
     return new TsruncError("not-found", `container does not exist: \`${id}\``, { errno });
   }
-  return new TsruncError("io", `read the state of \`${id}\` in \`${directory}\`: ${errno}`, { errno, cause: error });
+  return new TsruncError("io", `read the state of \`${id}\` in \`${directory}\`: ${errnoPhrase(errno)}`, {
+    errno,
+    cause: error,
+  });
 }
 
 function parseRecord(text: string, id: string): StateRecord | undefined {
@@ -219,6 +223,14 @@ function entriesOf(root: string): string[] | undefined {
 }
 
 export function ioError(action: string, file: string, error: unknown): TsruncError {
-  const errno = (error as NodeJS.ErrnoException).code ?? "EIO";
-  return new TsruncError("io", `${action} \`${file}\`: ${errno}`, { errno, cause: error });
+  const errno = errnoOf(error);
+  const hint = errno === "EACCES" || errno === "EPERM" ? privilegeHint() : undefined;
+  return new TsruncError("io", `${action} \`${file}\`: ${errnoPhrase(errno)}`, { errno, cause: error, hint });
+}
+
+/** The default root is root's; another is only chosen where there is a directory for it. */
+function privilegeHint(): string | undefined {
+  return process.geteuid?.() === 0
+    ? undefined
+    : "without root, set `XDG_RUNTIME_DIR` or name a directory with `--root`";
 }

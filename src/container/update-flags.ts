@@ -38,7 +38,7 @@ function present<T extends object>(fields: T): T | undefined {
 }
 
 function size(text: string | undefined, flag: string): number | undefined {
-  return text === undefined ? undefined : parseSize(text, `--${flag}`);
+  return text === undefined ? undefined : parseSize(text, `flag \`--${flag}\``);
 }
 
 function integer(text: string | undefined, flag: string): number | undefined {

@@ -6,6 +6,7 @@ import { TsruncError } from "../errors.ts";
 import { encode } from "../program/encode.ts";
 import { type Notes, programNotes } from "../program/narrate.ts";
 import type { Fault, ListName, Program } from "../program/program.ts";
+import { errnoOf, errnoPhrase } from "../sys/errno.ts";
 import { execve, setCloexec } from "../sys/sys.ts";
 import { mark, type Phase, timedPhases } from "../timing.ts";
 import { type InitSource, initPath } from "./executable.ts";
@@ -75,8 +76,8 @@ export function writeProgram(program: Program, options: LaunchOptions): string {
   try {
     fs.writeFileSync(file, bytes, { mode: 0o600, flag: "wx" });
   } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).code ?? "EIO";
-    throw new TsruncError("io", `write \`${file}\`: ${errno}`, { errno, cause: error });
+    const errno = errnoOf(error);
+    throw new TsruncError("io", `write \`${file}\`: ${errnoPhrase(errno)}`, { errno, cause: error });
   }
   return file;
 }
@@ -97,7 +98,7 @@ function keepOpen(fd: number): void {
   try {
     setCloexec(fd, false);
   } catch (error) {
-    throw new TsruncError("usage", `descriptor ${fd} is to be preserved but is not open`, {
+    throw new TsruncError("usage", `descriptor ${fd} is to be preserved but is not open (EBADF)`, {
       errno: "EBADF",
       cause: error,
     });

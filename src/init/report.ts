@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { TsruncError } from "../errors.ts";
 import { LISTS, OPS, type Op, type OpName } from "../program/ops.ts";
 import type { ListName, Program } from "../program/program.ts";
-import { errnoName, errnoText } from "../sys/errno.ts";
+import { errnoName, errnoPhrase, errnoText } from "../sys/errno.ts";
 
 /** `struct report` of native/init.h. */
 const REPORT_SIZE = 520;
@@ -63,12 +63,6 @@ export function labelsOf(program: Program): Labels {
   };
 }
 
-function errnoPhrase(errno: number): string {
-  const name = errnoName(errno);
-  const text = errnoText(name);
-  return text === "" ? name : `${text} (${name})`;
-}
-
 /** The error of an op. The wordings of `lookup` and `exec` are those that engines match on. */
 export function opError(report: Report, label: Label | undefined): TsruncError {
   const [op, what, at] = label ?? ["exec", null, null];
@@ -92,13 +86,13 @@ function messageOf(op: OpName, step: string, what: string | null, report: Report
   if (op === "chdir" && step === "outside") return `cwd \`${detail}\` is not inside the container's root`;
   if (op === "openNs" && step === "type") return `\`${detail}\` is no ${what ?? "namespace"}`;
   if (op === "connect" && what === "seccomp agent")
-    return `failed to connect with seccomp agent \`${detail}\`: ${errnoPhrase(errno)}`;
+    return `failed to connect with seccomp agent \`${detail}\`: ${errnoPhrase(errnoName(errno))}`;
   if (op === "mount" && step === "target" && errnoName(errno) === "ELOOP")
     return `${what ?? op}: must be mounted on ordinary directory, not on a symbolic link`;
   const subject = what ?? `${op}`;
-  const action = step === subject ? "" : `${step} `;
-  const object = detail === "" || subject.includes(`(${detail})`) ? "" : `\`${detail}\`: `;
-  return `${subject}: ${action}${object}${errnoPhrase(errno)}`.replace(/ (`[^`]*`: )?$/, "");
+  const object = detail === "" || subject.includes(`(${detail})`) ? "" : `\`${detail}\``;
+  const action = [step === subject ? "" : step, object].filter((word) => word !== "").join(" ");
+  return [subject, action, errno === 0 ? "" : errnoPhrase(errnoName(errno))].filter((part) => part !== "").join(": ");
 }
 
 function execMessage(name: string, step: string, { errno, detail }: Report): string {
@@ -117,7 +111,7 @@ function spawnMessage(step: string, name: string, { errno, detail, aux }: Report
   if (step === "status" && aux < 0) return `${what}: killed by signal ${-aux}${SIGNAL_NAMES[-aux] ?? ""}${output}`;
   if (step === "status") return `${what}: exit status ${aux}${output}`;
   if (step === "timeout") return `${what}: timed out${output}`;
-  return `${what}: ${step}: ${errnoPhrase(errno)}`;
+  return `${what}: ${step}: ${errnoPhrase(errnoName(errno))}`;
 }
 
 /** signal(7), as strsignal(3) has them. */
@@ -130,8 +124,20 @@ const SIGNAL_NAMES: Readonly<Record<number, string>> = {
   31: " (bad system call)",
 };
 
+const SIGILL = 4;
+const SIGSYS = 31;
+
+/** move_mount(2) and mkdir(2) where one is a directory and the other is not. */
+function isKindMismatch(step: string, name: string): boolean {
+  return (
+    (step === "move" && (name === "EINVAL" || name === "ENOTDIR")) || (step === "target" && /^E(NOT|IS)DIR$/.test(name))
+  );
+}
+
 function hintOf(op: OpName, step: string, { errno, aux, detail }: Report): string | undefined {
   const name = errno === 0 ? "" : errnoName(errno);
+  if (step === "died" && (aux === SIGILL || aux === SIGSYS))
+    return "a seccomp profile must allow what executing a program takes, such as execve, mmap and exit_group";
   if (step === "died" && aux === 9) return "if a memory limit is set, it may be too low for the container to start";
   if (op === "clone" && name === "ENOSPC") return "a limit in /proc/sys/user/max_*_namespaces is reached";
   if (op === "clone" && name === "EPERM")
@@ -139,6 +145,12 @@ function hintOf(op: OpName, step: string, { errno, aux, detail }: Report): strin
   if (op === "mount" && step === "procfs") return "only single files such as /proc/cpuinfo may be covered there";
   if (op === "mount" && name === "EPERM" && step !== "procfs")
     return "the user namespace may not have the rights for this file system";
+  if (op === "mount" && step === "fsopen" && name === "ENODEV") return "the kernel has those of /proc/filesystems";
+  if (op === "bind" && isKindMismatch(step, name)) return "a directory is mounted on a directory, all else on a file";
+  if ((op === "rlimit" || op === "prlimit") && name === "EPERM")
+    return "limits above its own take privileges; no file limit goes above fs.nr_open";
+  if (op === "write" && name === "ERANGE" && /\/cpuset\.(cpus|mems)$/.test(detail))
+    return "the host has not all of these";
   if (op === "bind" && step === "attributes" && name === "ENOSYS")
     return "options for a whole tree of mounts, such as `rro`, need Linux 5.12";
   if (op === "sendTree" && step === "idmap" && name === "ENOSYS") return "id-mapped mounts need Linux 5.12";

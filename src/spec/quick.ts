@@ -132,7 +132,7 @@ function applyResources(resources: Resources | undefined, options: SpecOptions):
   const { cpus, memory, pids } = options;
   return {
     ...resources,
-    ...(memory === undefined ? {} : { memory: { ...resources?.memory, limit: parseSize(memory, "--memory") } }),
+    ...(memory === undefined ? {} : { memory: { ...resources?.memory, limit: parseSize(memory, "flag `--memory`") } }),
     ...(cpus === undefined ? {} : { cpu: { ...resources?.cpu, quota: parseCpus(cpus), period: CPU_PERIOD } }),
     ...(pids === undefined ? {} : { pids: { ...resources?.pids, limit: parsePids(pids) } }),
   };
@@ -153,5 +153,5 @@ function parsePids(text: string): number {
 }
 
 function wrong(option: string, expected: string, found: string): TsruncError {
-  return new TsruncError("usage", `\`${option}\`: expected ${expected}, found \`${found}\``);
+  return new TsruncError("usage", `flag \`${option}\`: expected ${expected}, found \`${found}\``);
 }

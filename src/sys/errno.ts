@@ -44,7 +44,9 @@ const TABLE = `1 EPERM operation not permitted
 71 EPROTO protocol error
 75 EOVERFLOW value too large for defined data type
 87 EUSERS too many users
+88 ENOTSOCK socket operation on non-socket
 90 EMSGSIZE message too long
+91 EPROTOTYPE protocol wrong type for socket
 93 EPROTONOSUPPORT protocol not supported
 95 EOPNOTSUPP operation not supported
 97 EAFNOSUPPORT address family not supported by protocol
@@ -52,6 +54,7 @@ const TABLE = `1 EPERM operation not permitted
 103 ECONNABORTED software caused connection abort
 104 ECONNRESET connection reset by peer
 105 ENOBUFS no buffer space available
+106 EISCONN transport endpoint is already connected
 107 ENOTCONN transport endpoint is not connected
 110 ETIMEDOUT connection timed out
 111 ECONNREFUSED connection refused
@@ -94,4 +97,16 @@ export function errnoName(number: number): string {
 /** `no such file or directory` for `ENOENT`; "" for what is no errno name. */
 export function errnoText(name: string): string {
   return load().get(name)?.text ?? "";
+}
+
+/** ``no such file or directory (ENOENT)`` for `ENOENT`: as messages have it. A name that is unknown stands for itself. */
+export function errnoPhrase(name: string): string {
+  const text = errnoText(name);
+  return text === "" ? name : `${text} (${name})`;
+}
+
+/** `ENOENT` of what was thrown; "EIO" for what is no system error. */
+export function errnoOf(cause: unknown): string {
+  const code = (cause as { code?: unknown } | null)?.code;
+  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : "EIO";
 }

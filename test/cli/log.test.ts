@@ -38,7 +38,7 @@ test("a log file is appended to, also when named with file:, and debug lines nee
 
 test("a log file that cannot be opened is named", () => {
   expect(() => openLog({ path: "/proc/none/log", format: "text", debug: false })).toThrow(
-    "open log file `/proc/none/log`: ENOENT",
+    "open log file `/proc/none/log`: no such file or directory (ENOENT)",
   );
 });
 

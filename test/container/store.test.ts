@@ -137,7 +137,7 @@ describe("claiming an id", () => {
 
   test("names a root that cannot be made", () => {
     expect(() => claimContainer({ root: "/proc/none", record: record(), config: "" })).toThrow(
-      "create root directory `/proc/none`: ENOENT",
+      "create root directory `/proc/none`: no such file or directory (ENOENT)",
     );
   });
 });

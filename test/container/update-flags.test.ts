@@ -48,7 +48,7 @@ test("every flag has its place", () => {
 });
 
 test("what cannot be is refused with the name of the flag or of the field", () => {
-  expect(() => of({ memory: "lots" })).toThrow("`--memory`: expected a size");
+  expect(() => of({ memory: "lots" })).toThrow("flag `--memory`: expected a size");
   expect(() => of({ cpuQuota: "1e3" })).toThrow("flag `--cpu-quota`: expected an integer");
   expect(() => of({ cpuShare: "-1" })).toThrow("flag `--cpu-share`: expected a number from 0 upwards");
   expect(() => of({ pidsLimit: "9007199254740993" })).toThrow("flag `--pids-limit`");

@@ -36,11 +36,11 @@ test("loadSpec reads config.json of a bundle and keeps its text", () => {
 
 test("a bundle without config.json gets a hint", () => {
   expect(message(() => loadSpec("/nonexistent/b"))).toBe(
-    "open `/nonexistent/b/config.json`: ENOENT (no such file or directory); " +
+    "open `/nonexistent/b/config.json`: no such file or directory (ENOENT); " +
       "hint: give the bundle's directory with `--bundle`, or make a config.json with `tsrunc spec`",
   );
   expect(message(() => loadSpec("/proc/self/status"))).toBe(
-    "open `/proc/self/status/config.json`: ENOTDIR (not a directory)",
+    "open `/proc/self/status/config.json`: not a directory (ENOTDIR)",
   );
 });
 

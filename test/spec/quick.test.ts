@@ -82,32 +82,38 @@ test("a spec without process gets one", () => {
 });
 
 const BAD: readonly (readonly [options: SpecOptions, message: string])[] = [
-  [{ memory: "lots" }, "`--memory`: expected a size such as `64M`, found `lots`"],
-  [{ memory: "64X" }, "`--memory`: expected a size such as `64M`, found `64X`"],
-  [{ memory: "-2" }, "`--memory`: expected a size such as `64M`, found `-2`"],
-  [{ memory: "" }, "`--memory`: expected a size such as `64M`, found ``"],
-  [{ memory: "99999999P" }, "`--memory`: expected a size such as `64M`, found `99999999P`"],
-  [{ cpus: "0" }, "`--cpus`: expected a number such as `1.5`, at least `0.01`, found `0`"],
-  [{ cpus: "-1" }, "`--cpus`: expected a number such as `1.5`, at least `0.01`, found `-1`"],
-  [{ cpus: "1e3" }, "`--cpus`: expected a number such as `1.5`, at least `0.01`, found `1e3`"],
-  [{ pids: "1.5" }, "`--pids`: expected a whole number or `-1`, found `1.5`"],
-  [{ pids: "-2" }, "`--pids`: expected a whole number or `-1`, found `-2`"],
-  [{ env: ["A"] }, "`--env`: expected `NAME=VALUE`, found `A`"],
-  [{ env: ["=secret"] }, "`--env`: expected `NAME=VALUE`, found ``"],
-  [{ mounts: ["/a"] }, "`--mount`: expected `SOURCE:DESTINATION[:OPTIONS]` with an absolute destination, found `/a`"],
+  [{ memory: "lots" }, "flag `--memory`: expected a size such as `64M`, found `lots`"],
+  [{ memory: "64X" }, "flag `--memory`: expected a size such as `64M`, found `64X`"],
+  [{ memory: "-2" }, "flag `--memory`: expected a size such as `64M`, found `-2`"],
+  [{ memory: "" }, "flag `--memory`: expected a size such as `64M`, found ``"],
+  [{ memory: "99999999P" }, "flag `--memory`: expected a size such as `64M`, found `99999999P`"],
+  [{ cpus: "0" }, "flag `--cpus`: expected a number such as `1.5`, at least `0.01`, found `0`"],
+  [{ cpus: "-1" }, "flag `--cpus`: expected a number such as `1.5`, at least `0.01`, found `-1`"],
+  [{ cpus: "1e3" }, "flag `--cpus`: expected a number such as `1.5`, at least `0.01`, found `1e3`"],
+  [{ pids: "1.5" }, "flag `--pids`: expected a whole number or `-1`, found `1.5`"],
+  [{ pids: "-2" }, "flag `--pids`: expected a whole number or `-1`, found `-2`"],
+  [{ env: ["A"] }, "flag `--env`: expected `NAME=VALUE`, found `A`"],
+  [{ env: ["=secret"] }, "flag `--env`: expected `NAME=VALUE`, found ``"],
+  [
+    { mounts: ["/a"] },
+    "flag `--mount`: expected `SOURCE:DESTINATION[:OPTIONS]` with an absolute destination, found `/a`",
+  ],
   [
     { mounts: ["/a:b"] },
-    "`--mount`: expected `SOURCE:DESTINATION[:OPTIONS]` with an absolute destination, found `/a:b`",
+    "flag `--mount`: expected `SOURCE:DESTINATION[:OPTIONS]` with an absolute destination, found `/a:b`",
   ],
-  [{ mounts: [":/b"] }, "`--mount`: expected `SOURCE:DESTINATION[:OPTIONS]` with an absolute destination, found `:/b`"],
+  [
+    { mounts: [":/b"] },
+    "flag `--mount`: expected `SOURCE:DESTINATION[:OPTIONS]` with an absolute destination, found `:/b`",
+  ],
   [
     { mounts: ["/a:/b:"] },
-    "`--mount`: expected `SOURCE:DESTINATION[:OPTIONS]` with an absolute destination, found `/a:/b:`",
+    "flag `--mount`: expected `SOURCE:DESTINATION[:OPTIONS]` with an absolute destination, found `/a:/b:`",
   ],
-  [{ rootfs: "" }, "`--rootfs`: expected a path, found ``"],
-  [{ cwd: "tmp" }, "`--cwd`: expected an absolute path, found `tmp`"],
+  [{ rootfs: "" }, "flag `--rootfs`: expected a path, found ``"],
+  [{ cwd: "tmp" }, "flag `--cwd`: expected an absolute path, found `tmp`"],
   ...["", "root", "1:", ":1", "-1", "1x", "0:1:2", "4294967295", "0:4294967295"].map(
-    (user) => [{ user }, `\`--user\`: expected numbers as in \`UID\` or \`UID:GID\`, found \`${user}\``] as const,
+    (user) => [{ user }, `flag \`--user\`: expected numbers as in \`UID\` or \`UID:GID\`, found \`${user}\``] as const,
   ),
 ];
 
