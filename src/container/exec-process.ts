@@ -55,7 +55,8 @@ function inherited<K extends keyof Process>(
 
 function fromFlags(own: Process, options: ExecOptions): Process {
   const odd = options.env.find((variable) => variable.indexOf("=") < 1);
-  if (odd !== undefined) throw new TsruncError("usage", `flag \`--env\`: expected NAME=value, found \`${odd.split("=", 1)[0]}\``);
+  if (odd !== undefined)
+    throw new TsruncError("usage", `flag \`--env\`: expected NAME=value, found \`${odd.split("=", 1)[0]}\``);
   return {
     ...own,
     args: options.args,

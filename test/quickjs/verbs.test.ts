@@ -91,6 +91,17 @@ test("a small stack is enough for our engine, and for Bun a line says what is", 
   ]);
 });
 
+test.each([
+  ["-v", 400_000, 420_000, "tsrunc: this needs an address space of 400 MiB (ulimit -v)\n"],
+  ["-d", 280_000, 300_000, "tsrunc: this needs room for 288 MiB of data (ulimit -d)\n"],
+])("ulimit %s: a line says when it is too small for Bun, and above that Bun works", (flag, small, enough, line) => {
+  const script = `ulimit ${flag} "$1"; exec "$0" --help`;
+  const help = (kib: number) =>
+    spawnSync("sh", ["-c", script, join(ROOT, "dist/tsrunc"), `${kib}`], { encoding: "utf8" });
+  expect(help(small)).toMatchObject({ status: 1, stdout: "", stderr: line });
+  expect(help(enough)).toMatchObject({ status: 0, stderr: "" });
+});
+
 test("a closed pipe is an error and not a signal", () => {
   const script = `{ sleep 0.2; exec "$0" features; } | exec true; echo "\${PIPESTATUS[0]}"`;
   const { stdout } = spawnSync("bash", ["-c", script, join(ROOT, "dist/tsrunc")], { encoding: "utf8" });
