@@ -77,6 +77,12 @@ int do_unlink(const struct op_unlink *op) {
   return fail(STEP_UNLINK_UNLINK, str(op->path));
 }
 
+int do_rmdir(const struct op_rmdir *op) {
+  char first[16];
+  if (op->unless.off && read_file(AT_FDCWD, str(op->unless), first, sizeof first) > 0) return 0;
+  return rmdir(str(op->path)) == 0 || ignored(op->ignore, errno) ? 0 : fail(STEP_RMDIR_RMDIR, str(op->path));
+}
+
 /* A directory of our own: no mount is ever made in it, so nothing of anybody else's can be removed. */
 static int remove_tree(int parent, const char *path, int depth) {
   int dir = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

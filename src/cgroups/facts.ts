@@ -90,7 +90,8 @@ export function words(text: string | undefined): readonly string[] {
   return line ? line.split(" ") : [];
 }
 
-function unescapeOctal(text: string): string {
+/** A path of mountinfo. */
+export function unescapeOctal(text: string): string {
   return text.includes("\\")
     ? text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
     : text;

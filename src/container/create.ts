@@ -13,6 +13,8 @@ import { hostMounts } from "../program/compile-rootfs.ts";
 import type { CompileInput, HostFacts } from "../program/input.ts";
 import { MOUNT_ATTR_RDONLY, parseMountOptions } from "../program/mount-options.ts";
 import type { Program } from "../program/program.ts";
+import { planResctrl } from "../resctrl/plan.ts";
+import type { ResctrlPlan } from "../resctrl/types.ts";
 import { type LoadedSpec, loadSpec } from "../spec/load.ts";
 import type { Spec } from "../spec/types.ts";
 import { errnoOf, errnoPhrase } from "../sys/errno.ts";
@@ -62,6 +64,7 @@ export function prepareCreate(
   const terminal = checkTerminal(spec, options, mode);
   const cgroup = planCgroup(cgroupInput(context, options.id, spec, facts), facts.cgroup);
   mark("cgroups");
+  const resctrl = resctrlOf(spec, options.id, facts);
   const seccomp = compileProfile(context, spec.linux?.seccomp);
   const mounts = hostMounts(spec, rootfs);
   const record = {
@@ -70,17 +73,22 @@ export function prepareCreate(
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
     ...(mounts.length === 0 ? {} : { hostMounts: mounts }),
   };
-  const creating = { ...record, creator: once(context, "self", self) };
+  const creating = {
+    ...record,
+    ...(resctrl === undefined ? {} : { resctrl: resctrl.creating }),
+    creator: once(context, "self", self),
+  };
   const input = {
     ...compileInput(spec, options, run),
-    ...{ spec, bundle, rootfs, facts, cgroup, seccomp, mode, consoleSocket: terminal },
+    ...{ spec, bundle, rootfs, facts, cgroup, resctrl, seccomp, mode, consoleSocket: terminal },
     stateDirectory: directory,
     creatingTemplate: stateTemplate(creating),
   };
   mark("seccomp");
   // The labels of what runs after start are kept, so that start can say what failed.
   const first = compileCreate({ ...input, stateTemplate: "" });
-  const final = stateTemplate({ ...record, ...tailOf(first) });
+  const groups = resctrl === undefined ? {} : { resctrl: resctrl.record };
+  const final = stateTemplate({ ...record, ...groups, ...tailOf(first) });
   const program = afterRemoval(replaceState(first, directory, final), path.dirname(directory), stale);
   mark("compile");
   if (context.debug) tell(context, options.id, bundle, rootfs, cgroup);
@@ -115,6 +123,7 @@ type FromOptions = Omit<
   | "rootfs"
   | "facts"
   | "cgroup"
+  | "resctrl"
   | "seccomp"
   | "mode"
   | "stateDirectory"
@@ -205,6 +214,12 @@ function cgroupInput(context: Context, id: string, spec: Spec, facts: HostFacts)
         ? hostRootId(spec.linux?.uidMappings)
         : undefined,
   };
+}
+
+function resctrlOf(spec: Spec, id: string, facts: HostFacts): ResctrlPlan | undefined {
+  const rdt = spec.linux?.intelRdt;
+  if (rdt === undefined) return undefined;
+  return planResctrl({ rdt, id, mount: facts.resctrl, host: facts.cgroup.host });
 }
 
 /** config-linux.md, "Cgroup ownership": only where the container can use it. */

@@ -6,7 +6,7 @@ import type { Op } from "../program/ops.ts";
 import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { DeleteOptions } from "./options.ts";
-import { killOp, removalInput, thawOps, unmountOps } from "./removal.ts";
+import { killOp, leaveOps, removalInput, thawOps } from "./removal.ts";
 import { containerStatus, type Status } from "./state.ts";
 import {
   containerDirectory,
@@ -39,7 +39,7 @@ export function deleteContainer(context: Context, { id, force }: DeleteOptions):
   const launcher: Op[] = [
     { op: "lock", path: path.join(directory, LOCK_FILE) },
     ...killOps(record, status, directory),
-    ...removalOps(removalInput(root, record), unmountOps(record)),
+    ...removalOps(removalInput(root, record), leaveOps(record)),
   ];
   return context.perform(
     { launcher, init: [], cleanup: [], cleanupFrom: launcher.length, keepFds: 0 },

@@ -46,6 +46,7 @@ export function execContainer(context: Context, options: ExecOptions): number | 
     pid: record.pid,
     startTime: record.startTime,
     facts,
+    resctrl: record.resctrl,
     seccomp: compileProfile(context, spec.linux?.seccomp),
     environment: [],
     noNewKeyring: record.noNewKeyring ?? false,

@@ -23,7 +23,7 @@ export function supportedFeatures(): Features {
       seccomp: seccompFeatures(),
       apparmor: { enabled: true },
       selinux: { enabled: true },
-      intelRdt: { enabled: false, schemata: false, monitoring: false },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: memoryPolicyFeatures(),
       mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: true },

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import process from "node:process";
 import { readCgroupFacts } from "../cgroups/facts.ts";
 import type { HostFacts } from "../program/input.ts";
+import { resctrlMount } from "../resctrl/mount.ts";
 import { findNamespace } from "../spec/check-namespaces.ts";
 import type { Spec } from "../spec/types.ts";
 import type { Context } from "./context.ts";
@@ -36,18 +37,20 @@ export function readHostFacts(context: Context, spec: Spec): HostFacts {
   const euid = process.geteuid?.() ?? 0;
   const makesUserNamespace = spec.linux?.namespaces?.some((ns) => ns.type === "user") ?? false;
   const labelled = (spec.process?.apparmorProfile ?? "") !== "" || (spec.process?.selinuxLabel ?? "") !== "";
+  const cgroup = readCgroupFacts();
   const helpers = makesUserNamespace && euid !== 0;
   return {
     euid,
     egid: process.getegid?.() ?? 0,
     ...once(context, "host facts", fixedFacts),
-    cgroup: readCgroupFacts(),
+    cgroup,
     lsm: labelled ? read("/sys/kernel/security/lsm").trim().split(",") : [],
     newuidmap: helpers ? findHelper("newuidmap") : undefined,
     newgidmap: helpers ? findHelper("newgidmap") : undefined,
     nofile: context.nofile,
     inUserNamespace: isInUserNamespace(context),
     ownNetwork: spec.linux?.netDevices !== undefined && joinsOwnNetwork(spec),
+    resctrl: spec.linux?.intelRdt === undefined ? undefined : resctrlMount(cgroup.host),
   };
 }
 

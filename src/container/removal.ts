@@ -4,6 +4,7 @@ import { withoutGoneUnit } from "../cgroups/remove.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
 import type { RemovalInput } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
+import { removeResctrlOps } from "../resctrl/plan.ts";
 import type { Spec } from "../spec/types.ts";
 import { environment } from "./environment.ts";
 import type { ProcessRef } from "./proc.ts";
@@ -38,10 +39,11 @@ export function removalInput(root: string, record: StateRecord): RemovalInput {
   };
 }
 
-/** Mounts that a container without a mount namespace made on the host. */
-export function unmountOps(record: StateRecord): Op[] {
-  if (record.hostMounts === undefined) return [];
-  return [{ op: "unmount", root: record.rootfs, paths: record.hostMounts, at: "/mounts" }];
+/** Mounts that a container without a mount namespace made on the host, and groups of resctrl. */
+export function leaveOps({ hostMounts, rootfs, resctrl }: StateRecord): Op[] {
+  const groups = removeResctrlOps(resctrl);
+  if (hostMounts === undefined) return groups;
+  return [{ op: "unmount", root: rootfs, paths: hostMounts, at: "/mounts" }, ...groups];
 }
 
 export function killOp({ pid, startTime }: ProcessRef): Op {

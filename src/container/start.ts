@@ -10,7 +10,7 @@ import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
 import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
-import { removalInput, unmountOps } from "./removal.ts";
+import { leaveOps, removalInput } from "./removal.ts";
 import { containerStatus } from "./state.ts";
 import { containerDirectory, EXEC_FIFO, LOCK_FILE, loadState, type StateRecord } from "./store.ts";
 
@@ -58,7 +58,7 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
             waitMs: 10_000,
             ignore: ["ESRCH"],
           },
-          ...removalOps(input, unmountOps(record)),
+          ...removalOps(input, leaveOps(record)),
         ];
   return { launcher: [...launcher, ...hooks], init: [], cleanup, cleanupFrom, keepFds: 0 };
 }

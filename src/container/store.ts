@@ -13,6 +13,7 @@ import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
 import type { Label } from "../init/report.ts";
 import { PID, START } from "../program/ops.ts";
+import type { ResctrlRecord } from "../resctrl/types.ts";
 import { errnoOf, errnoPhrase } from "../sys/errno.ts";
 import { isAlive, type ProcessRef } from "./proc.ts";
 
@@ -33,6 +34,7 @@ export interface StateRecord extends ProcessRef {
   /** Present while the container is being created: who does it. Dead with this still present: the create died. */
   readonly creator?: ProcessRef;
   readonly cgroup?: CgroupRecord;
+  readonly resctrl?: ResctrlRecord;
   /** What init does after start let it through, from op `first` on: for the message of a start that fails. */
   readonly tail?: { readonly first: number; readonly labels: readonly Label[] };
   /** `--no-new-keyring` holds for exec too. */

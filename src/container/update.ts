@@ -8,6 +8,7 @@ import { updatePlan } from "../cgroups/update.ts";
 import { TsruncError } from "../errors.ts";
 import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
+import { type Schemas, updateResctrlOps } from "../resctrl/update.ts";
 import { readText } from "../spec/files.ts";
 import { type LoadedResources, loadResources } from "../spec/load.ts";
 import type { Resources } from "../spec/types-resources.ts";
@@ -27,7 +28,12 @@ const STDIN = 0;
  *
  * @throws TsruncError `not-found`, `state` (stopped), `unsupported`
  */
-export function updateContainer(context: Context, id: string, given: Resources): number | Promise<number> {
+export function updateContainer(
+  context: Context,
+  id: string,
+  given: Resources,
+  schemas: Schemas = {},
+): number | Promise<number> {
   const root = path.resolve(context.root);
   const record = loadState(root, id);
   const resources = withoutKernelMemory(given, context);
@@ -39,11 +45,12 @@ export function updateContainer(context: Context, id: string, given: Resources):
   const cgroup = record.cgroup ?? { version: "none", manager: "disabled", paths: {} };
   const { ops, warnings } = updatePlan(resources, cgroup, readCgroupFacts());
   for (const warning of warnings) context.log.warn(warning);
-  if (ops.length === 0) return 0;
+  const last = updateResctrlOps(schemas, record.resctrl);
+  if (ops.length + last.length === 0) return 0;
   const directory = containerDirectory(root, id);
   const first: Op[] = [{ op: "lock", path: path.join(directory, LOCK_FILE) }, ...expectPlan(ops)];
   const program: Program = {
-    launcher: [...first, ...ops],
+    launcher: [...first, ...ops, ...last],
     init: [],
     cleanup: rollbackPlan(ops),
     cleanupFrom: first.length,
@@ -52,9 +59,8 @@ export function updateContainer(context: Context, id: string, given: Resources):
   return context.perform(program, launchOptions(context, directory));
 }
 
-/** What the command line asks for. @throws TsruncError `usage`, `config` (values), `io`, `unsupported` (Intel RDT) */
+/** What the command line asks for. @throws TsruncError `usage`, `config` (values), `io` */
 export function wantedResources(context: Context, options: UpdateOptions): Resources {
-  refuseRdt(options);
   const { resources: file } = options;
   if (file === undefined) return resourcesOfFlags(options);
   // File descriptor 0 has no name that works everywhere: /dev/stdin cannot be opened where it is a socket.
@@ -78,14 +84,4 @@ function withoutKernelMemory(resources: Resources, context: Context): Resources 
   if (!kernel && !kernelTCP) return resources;
   context.log.warn("kernel memory settings are ignored and will be removed");
   return { ...resources, memory };
-}
-
-/** Not supported by this runtime; in runc's words, which tests of engines know. */
-function refuseRdt({ l3CacheSchema, memBwSchema }: UpdateOptions): void {
-  const missing = (what: string) => {
-    const hint = "this runtime does not support Intel RDT";
-    return new TsruncError("unsupported", `Intel RDT/${what} is not enabled`, { hint });
-  };
-  if (l3CacheSchema !== undefined) throw missing("CAT: l3 cache schema");
-  if (memBwSchema !== undefined) throw missing("MBA: memory bandwidth schema");
 }

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { TsruncError } from "../errors.ts";
 import { LISTS, OPS, type Op, type OpName } from "../program/ops.ts";
 import type { ListName, Program } from "../program/program.ts";
+import { RESCTRL } from "../resctrl/plan.ts";
 import { errnoName, errnoPhrase, errnoText } from "../sys/errno.ts";
 
 /** `struct report` of native/init.h. */
@@ -68,7 +69,7 @@ export function opError(report: Report, label: Label | undefined): TsruncError {
   const [op, what, at] = label ?? ["exec", null, null];
   const errno = report.errno === 0 ? undefined : errnoName(report.errno);
   const step = OPS[op].steps[report.step] ?? op;
-  const hint = hintOf(op, step, report);
+  const hint = what === RESCTRL ? resctrlHint(report.detail) : hintOf(op, step, report);
   return new TsruncError("op", messageOf(op, step, what, report), { at: at ?? undefined, errno, hint });
 }
 
@@ -170,6 +171,19 @@ function usageHint(file: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What the kernel has to say of the last command, beside an errno that tells little (resctrl.rst, "info directory"). */
+function resctrlHint(file: string): string | undefined {
+  for (let end = file.lastIndexOf("/"); end > 0; end = file.lastIndexOf("/", end - 1)) {
+    try {
+      const status = fs.readFileSync(`${file.slice(0, end)}/info/last_cmd_status`, "latin1").trim();
+      return status === "" || status === "ok" ? undefined : `the kernel: ${status.replaceAll("\n", "; ")}`;
+    } catch {
+      // A directory below the root of resctrl.
+    }
+  }
+  return undefined;
 }
 
 function networkHint(op: OpName, step: string, name: string): string | undefined {

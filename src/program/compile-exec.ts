@@ -1,4 +1,6 @@
 /** A further process in a running container: a shorter way to the same tail. */
+import { joinResctrlOps } from "../resctrl/plan.ts";
+import type { ResctrlRecord } from "../resctrl/types.ts";
 import type { CompiledFilter } from "../seccomp/compile.ts";
 import type { Process, Spec } from "../spec/types.ts";
 import { CLONE_FLAGS, canSetGroups, hasOwn, namespacesOf } from "./compile-namespaces.ts";
@@ -32,6 +34,8 @@ export interface ExecInput {
   readonly into: string | undefined;
   /** v1: what moves the process into its cgroups, by itself. */
   readonly enter: readonly Op[];
+  /** Groups of resctrl that the container's processes are in. */
+  readonly resctrl: Pick<ResctrlRecord, "groups"> | undefined;
   readonly seccomp: CompiledFilter | undefined;
   readonly environment: readonly string[];
   readonly noNewKeyring: boolean;
@@ -103,7 +107,7 @@ function beforeClone(input: ExecInput, connect: readonly Op[]): Op[] {
 function afterClone(input: ExecInput, listener: readonly Op[], tail: ProcessOps): Op[] {
   const adopt: Op[] = hasOwn(namespacesOf(input.spec), "pid") ? [{ op: "adopt", what: "exec" }] : [];
   const { process, at } = input;
-  const ops: Op[] = [];
+  const ops: Op[] = joinResctrlOps(input.resctrl);
   if (process.oomScoreAdj !== undefined) {
     const text = `${process.oomScoreAdj}`;
     ops.push({

@@ -1,5 +1,6 @@
 /** config.json and the host's facts to a {@link Program}. Pure: nothing is read or touched here. */
 import { TsruncError } from "../errors.ts";
+import { joinResctrlOps, removeResctrlOps } from "../resctrl/plan.ts";
 import type { Spec } from "../spec/types.ts";
 import { cleanupOps, removalOps } from "./compile-delete.ts";
 import { compileHooks } from "./compile-hooks.ts";
@@ -44,7 +45,7 @@ interface Parts {
 export function compileCreate(input: CompileInput): Program {
   const { spec } = input;
   const ns = namespacesOf(spec);
-  refuseUnsupported(spec, ns);
+  refuseUncovered(spec, ns);
   const keepFds = input.preserveFds + input.listenFds;
   const seccomp = compileSeccompOps(input, SLOT_SECCOMP);
   const process = compileProcess({
@@ -70,10 +71,15 @@ export function compileCreate(input: CompileInput): Program {
   return {
     launcher: launcherOps(parts, sendTreeOps(init, input)),
     init,
-    cleanup: [...network.giveBack, ...cleanupOps(input, rootfs.leave)],
+    cleanup: cleanup(parts),
     cleanupFrom: 0,
     keepFds,
   };
+}
+
+function cleanup({ input, network, rootfs }: Parts): Op[] {
+  const leave = [...rootfs.leave, ...removeResctrlOps(input.resctrl?.creating)];
+  return [...network.giveBack, ...(input.resctrl?.restore ?? []), ...cleanupOps(input, leave)];
 }
 
 function requireProcess(spec: Spec): NonNullable<Spec["process"]> {
@@ -81,11 +87,7 @@ function requireProcess(spec: Spec): NonNullable<Spec["process"]> {
   throw new TsruncError("config", "`process` is needed to start a container", { at: "/process" });
 }
 
-function refuseUnsupported(spec: Spec, ns: Namespaces): void {
-  const refuse = (at: string, what: string): never => {
-    throw new TsruncError("unsupported", `${what} is not supported yet`, { at });
-  };
-  if (spec.linux?.intelRdt !== undefined) refuse("/linux/intelRdt", "intelRdt");
+function refuseUncovered(spec: Spec, ns: Namespaces): void {
   if (hasOwn(ns, "mount")) return;
   const needed = (at: string, what: string): never => {
     throw new TsruncError("config", `${what} need a mount namespace`, {
@@ -129,7 +131,7 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
   const { spec, facts, stateDirectory } = input;
   const ops: Op[] = [];
   if (facts.nofile !== undefined) ops.push(nofileOp(facts.nofile));
-  ops.push(...input.cgroup.prepare);
+  ops.push(...input.cgroup.prepare, ...(input.resctrl?.prepare ?? []));
   if (input.mode === "create") ops.push(...fifoOps(input));
   if (input.pidfdSocket !== undefined)
     ops.push({ op: "connect", slot: SLOT_PIDFD, path: input.pidfdSocket, what: "pidfd socket" });
@@ -144,7 +146,8 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
   }
   ops.push(...notifyOps(input), ...seccomp.connect, ...names.open);
   if (input.mode === "run" && !input.noSubreaper) ops.push({ op: "subreaper" });
-  ops.push(names.clone, ...(input.cgroup.adopt ?? []), ...oomOps(spec), ...names.maps);
+  ops.push(names.clone, ...(input.cgroup.adopt ?? []), ...joinResctrlOps(input.resctrl?.record));
+  ops.push(...oomOps(spec), ...names.maps);
   ops.push(...process.launcher, ...network.move, { op: "post", token: TOKENS.released });
   ops.push(...trees);
   if (hasRuntimeHooks(spec)) {
@@ -207,7 +210,8 @@ function runOps({ input, rootfs, network }: Parts): Op[] {
   }
   if (input.mode === "run-detached") return ops;
   ops.push({ op: "supervise" });
-  if (!input.keep) ops.push(...removalOps(input, rootfs.leave));
+  const leave = [...rootfs.leave, ...removeResctrlOps(input.resctrl?.record)];
+  if (!input.keep) ops.push(...removalOps(input, leave));
   return ops;
 }
 

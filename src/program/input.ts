@@ -1,5 +1,6 @@
 import type { CgroupFacts } from "../cgroups/facts.ts";
 import type { CgroupPlan } from "../cgroups/types.ts";
+import type { ResctrlPlan } from "../resctrl/types.ts";
 import type { CompiledFilter } from "../seccomp/compile.ts";
 import type { Spec } from "../spec/types.ts";
 
@@ -25,6 +26,8 @@ export interface HostFacts {
   readonly inUserNamespace: boolean;
   /** The network namespace that is to be joined is the one that the runtime is in. */
   readonly ownNetwork: boolean;
+  /** Where resctrl is mounted; looked for only where the config asks for it. */
+  readonly resctrl: string | undefined;
 }
 
 /** One container to compile: everything that create and run decide upon. */
@@ -39,6 +42,8 @@ export interface CompileInput {
   readonly stateDirectory: string;
   readonly facts: HostFacts;
   readonly cgroup: CgroupPlan;
+  /** `linux.intelRdt`, where it is set. */
+  readonly resctrl: ResctrlPlan | undefined;
   /** The compiled profile, where there is one. */
   readonly seccomp: CompiledFilter | undefined;
   /** What state.json is to hold, with PID and START markers. */

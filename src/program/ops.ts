@@ -26,6 +26,8 @@ export const OPS = {
   expect: { on: "L", args: { path: "str", text: "str" }, steps: ["open", "changed"] },
   putFile: { on: "L", args: { path: "str", text: "text", mode: "u64" }, steps: ["open", "write", "rename"] },
   unlink: { on: "L", args: { path: "str", ignore: "errnos" }, steps: ["unlink"] },
+  /** Not while the file `unless` holds anything. */
+  rmdir: { on: "L", args: { path: "str", unless: "str?", ignore: "errnos" }, steps: ["rmdir"] },
   removeDir: { on: "L", args: { path: "str" }, steps: ["open", "unlink", "rmdir"] },
   mkfifo: { on: "L", args: { path: "str", mode: "u64", uid: "i64", gid: "i64" }, steps: ["mkfifo", "chown"] },
   lock: { on: "L", args: { path: "str" }, steps: ["open", "flock", "stale"] },

@@ -21,7 +21,11 @@ export function checkIntelRdt(spec: Spec, report: Report): void {
   if (closID === "." || closID === ".." || (closID !== "/" && /[/\n]/.test(closID))) {
     error(report, `${at}/closID`, `expected \`/\` or the name of a directory, found ${show(closID)}`);
   }
-  if (rdt.l3CacheSchema?.includes("\n")) error(report, `${at}/l3CacheSchema`, "expected one line");
+  const { l3CacheSchema = "" } = rdt;
+  // "SHOULD" in the specification: before 1.1 lines for the bandwidth stood here too.
+  if (l3CacheSchema !== "" && (!l3CacheSchema.startsWith("L3:") || l3CacheSchema.includes("\n"))) {
+    warn(report, `${at}/l3CacheSchema`, `expected one line that starts with \`L3:\`, found ${show(l3CacheSchema)}`);
+  }
   const { memBwSchema = "" } = rdt;
   if (memBwSchema !== "" && (!memBwSchema.startsWith("MB:") || memBwSchema.includes("\n"))) {
     error(report, `${at}/memBwSchema`, `expected one line that starts with \`MB:\`, found ${show(memBwSchema)}`);

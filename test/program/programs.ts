@@ -3,14 +3,16 @@ import { type CgroupFacts, readCgroupFacts } from "../../src/cgroups/facts.ts";
 import type { CgroupPlan } from "../../src/cgroups/types.ts";
 import { compileCreate } from "../../src/program/compile.ts";
 import { removalOps } from "../../src/program/compile-delete.ts";
-import { compileExec } from "../../src/program/compile-exec.ts";
+import { compileExec, type ExecInput } from "../../src/program/compile-exec.ts";
 import type { CompileInput, HostFacts } from "../../src/program/input.ts";
 import { PID, START } from "../../src/program/ops.ts";
 import type { Program } from "../../src/program/program.ts";
+import { planResctrl } from "../../src/resctrl/plan.ts";
+import type { ResctrlPlan } from "../../src/resctrl/types.ts";
 import type { CompiledFilter } from "../../src/seccomp/compile.ts";
 import { defaultSpec } from "../../src/spec/defaults.ts";
 import type { HookName, Linux, Process, Spec } from "../../src/spec/types.ts";
-import { v1Host, v2Host } from "../cgroups/fake-host.ts";
+import { fakeHost, v1Host, v2Host } from "../cgroups/fake-host.ts";
 
 const STATE = "/run/tsrunc/box";
 const ALL_CAPABILITIES = (1n << 41n) - 1n;
@@ -55,6 +57,7 @@ export function hostFacts(cgroup: CgroupFacts, changes: Partial<HostFacts> = {})
     kcore: false,
     inUserNamespace: false,
     ownNetwork: false,
+    resctrl: undefined,
     ...changes,
   };
 }
@@ -68,6 +71,7 @@ export function compileInput(spec: Spec, changes: Partial<CompileInput> = {}): C
     stateDirectory: STATE,
     facts: hostFacts(V2),
     cgroup: V2_PLAN,
+    resctrl: undefined,
     seccomp: undefined,
     stateTemplate: `{"pid":${PID},"startTime":${START}}`,
     creatingTemplate: `{"pid":${PID},"startTime":${START},"creator":{}}`,
@@ -154,7 +158,14 @@ function readonlyDev(): Spec {
   };
 }
 
-function exec(process: Partial<Process>, spec: Spec): Program {
+/** Into a class of service that is there, with a monitoring group. */
+function rdt(): ResctrlPlan {
+  const mount = "/sys/fs/resctrl";
+  const host = fakeHost({ [`${mount}/gold/tasks`]: "", [`${mount}/gold/schemata`]: "    L3:0=f\n" });
+  return planResctrl({ rdt: { closID: "gold", schemata: ["L3:0=3"], enableMonitoring: true }, id: "box", mount, host });
+}
+
+function exec(process: Partial<Process>, spec: Spec, resctrl?: ExecInput["resctrl"]): Program {
   return compileExec({
     id: "box",
     bundle: "/bundle",
@@ -166,6 +177,7 @@ function exec(process: Partial<Process>, spec: Spec): Program {
     facts: hostFacts(V2),
     into: "/cg/box",
     enter: [],
+    resctrl,
     seccomp: undefined,
     environment: [],
     noNewKeyring: false,
@@ -202,6 +214,8 @@ export function programs(): ReadonlyMap<string, Program> {
     ["seccomp-listener", create(agent, { seccomp: NOTIFY })],
     ["no-mount-namespace", create(host, { mode: "run-detached", ...v1 })],
     ["no-pivot", create(small(["mount"]), { noPivot: true, noNewKeyring: true })],
+    ["resctrl", create(small([]), { mode: "run", resctrl: rdt() })],
+    ["exec-resctrl", exec({}, small([]), { groups: ["/sys/fs/resctrl/gold"] })],
     ["network-devices", create(withDevices({ type: "network" }))],
     ["network-devices-joined", create(withDevices({ type: "network", path: "/run/netns/box" }), { mode: "run" })],
     ["readonly-dev", create(readonlyDev())],

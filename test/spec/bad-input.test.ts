@@ -257,7 +257,6 @@ const CASES: readonly (readonly [edits: Edits, at: string, fragment: string])[] 
   [{ "/linux/namespaces/4/type": "time" }, "/linux/maskedPaths", "needs a `mount` namespace"],
   [{ "/linux/intelRdt": { closID: "a/b" } }, "/linux/intelRdt/closID", "name of a directory"],
   [{ "/linux/intelRdt": { closID: ".." } }, "/linux/intelRdt/closID", "name of a directory"],
-  [{ "/linux/intelRdt": { l3CacheSchema: "L3:0=f\nMB:1" } }, "/linux/intelRdt/l3CacheSchema", "one line"],
   [{ "/linux/intelRdt": { memBwSchema: "L3:0=f" } }, "/linux/intelRdt/memBwSchema", "starts with `MB:`"],
   [{ "/linux/intelRdt": { schemata: ["a", "b\nc"] } }, "/linux/intelRdt/schemata/1", "one line"],
   [{ "/linux/memoryPolicy": { mode: "MPOL_BIND" } }, "/linux/memoryPolicy/nodes", "needs at least one node"],

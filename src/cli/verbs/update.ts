@@ -4,5 +4,6 @@ import { updateOptions } from "../options.ts";
 
 export function updateVerb(call: Call): number | Promise<number> {
   const { context } = call;
-  return updateContainer(context, containerId(call), wantedResources(context, updateOptions(call)));
+  const options = updateOptions(call);
+  return updateContainer(context, containerId(call), wantedResources(context, options), options);
 }
