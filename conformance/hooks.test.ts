@@ -190,6 +190,36 @@ check("a failing startContainer hook keeps the program from running", async (t) 
   expect(existsSync(c.inside("ran"))).toBe(false);
 });
 
+check("a failing startContainer hook fails start, and the container is removed", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.hooks = {
+      startContainer: [hook(self, "startContainer", "true"), hook(self, "startContainer", "exit 7")],
+      poststart: [hook(self, "poststart", 'echo started >>"$LOG"')],
+      poststop: [hook(self, "poststop", 'echo stopped >>"$LOG"')],
+    };
+  });
+  await c.create();
+  const failed = await c.verb("start");
+  expect(failed.code).not.toBe(0);
+  expect(failed.stderr).toContain("exit status 7");
+  expect((await c.verb("state")).code).not.toBe(0);
+  c.known = false;
+  expect(log(c)).toBe("stopped\n");
+  expect(await t.leftNow()).toEqual([]);
+});
+
+check("a program that cannot be executed leaves its container to be deleted", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.process.args = ["/script"];
+    writeFileSync(self.inside("script"), "#!/nowhere\n", { mode: 0o755 });
+    spec.hooks = { startContainer: [hook(self, "startContainer", "true")] };
+  });
+  await c.create();
+  expect((await c.verb("start")).code).not.toBe(0);
+  expect((await c.state()).status).toBe("stopped");
+  await c.delete();
+});
+
 check("a failing poststart hook fails start, and the container is stopped and removed", async (t) => {
   const c = t.container((spec, self) => {
     spec.process.args = ["/bin/sleep", "1000"];

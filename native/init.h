@@ -81,6 +81,7 @@ struct context {
   uint64_t early;        /* a token that came before it was waited for */
   int exit_code;
   bool warned, foreground_pty;
+  bool cleanup;          /* launcher: the failure of init is one that cleanup follows */
   int pty;               /* launcher: master of a foreground terminal */
   struct report failure; /* what fail() noted */
   struct report *timings;

@@ -244,7 +244,7 @@ _Noreturn void execute(int fd) {
     stop_child();
     prefer_word_of_init(&failure);
     failure.kind = REPORT_FAILURE;
-    if (ctx.launcher_at >= p->cleanup_from) run_list(LIST_CLEANUP);
+    if (ctx.launcher_at >= p->cleanup_from || ctx.cleanup) run_list(LIST_CLEANUP);
     ctx.warned = true;
     report(&failure);
     if (ctx.timings) report_child();

@@ -85,6 +85,7 @@ int do_release(const struct op_release *op) {
   close(fd);
   if (got < sizeof r) return died_as_init((pid_t)op->pid) ? fail_errno(STEP_RELEASE_DIED, 0, NULL) : 0;
   ctx.failure = r;
+  ctx.cleanup = r.index >= op->first && r.index < op->end;
   return -1;
 }
 

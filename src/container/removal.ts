@@ -14,7 +14,7 @@ const SIGKILL = 9;
 const KILL_WAIT_MS = 10_000;
 const NO_CGROUP: CgroupRecord = { version: "none", manager: "disabled", paths: {} };
 
-/** Of the config only the hooks matter here; it was checked when the container was created. */
+/** Of the config only the hooks that the host runs matter here; it was checked when the container was created. */
 function storedSpec(root: string, record: StateRecord): Spec {
   const { ociVersion, annotations } = record;
   const text = loadConfigText(root, record.id);

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import process from "node:process";
 import { TsruncError } from "../errors.ts";
+import type { Label } from "../init/report.ts";
 import { SLOT_NOTIFY } from "../program/compile.ts";
 import { removalOps } from "../program/compile-delete.ts";
 import { compileHooks } from "../program/compile-hooks.ts";
@@ -34,7 +35,7 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
   const fifo = path.join(directory, EXEC_FIFO);
   const launcher: Op[] = [
     { op: "lock", path: path.join(directory, LOCK_FILE) },
-    { op: "release", path: fifo, pid: record.pid, start: record.startTime },
+    { op: "release", path: fifo, pid: record.pid, start: record.startTime, ...hooksOfInit(record) },
     { op: "unlink", path: fifo, ignore: ["ENOENT"] },
   ];
   const socket = process.env.NOTIFY_SOCKET;
@@ -46,8 +47,9 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
   const cleanupFrom = launcher.length;
   const input = removalInput(root, record);
   const hooks = compileHooks(input, "poststart", "running").map((op) => withPid(op, record.pid));
+  const { first, end } = hooksOfInit(record);
   const cleanup: Op[] =
-    hooks.length === 0
+    hooks.length + end - first === 0
       ? []
       : [
           {
@@ -61,6 +63,14 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
           ...removalOps(input, leaveOps(record)),
         ];
   return { launcher: [...launcher, ...hooks], init: [], cleanup, cleanupFrom, keepFds: 0 };
+}
+
+/** Init's startContainer hooks: where one fails the container ends as where one of poststart does (runtime.md, "Lifecycle"). */
+function hooksOfInit({ tail }: StateRecord): { readonly first: number; readonly end: number } {
+  const isHook = ([, , at]: Label) => at?.startsWith("/hooks/startContainer/") === true;
+  const found = tail?.labels.findIndex(isHook) ?? -1;
+  if (tail === undefined || found < 0) return { first: 0, end: 0 };
+  return { first: tail.first + found, end: tail.first + tail.labels.findLastIndex(isHook) + 1 };
 }
 
 /** The marker stands for a child of the launcher; here the pid is known. */

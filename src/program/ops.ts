@@ -87,8 +87,15 @@ export const OPS = {
     args: { pid: "u64", start: "u64", signal: "u64", waitMs: "u64", ignore: "errnos" },
     steps: ["open", "gone", "send", "wait"],
   },
-  /** Opens the FIFO that init waits on and reads what init says until it is the user's program. */
-  release: { on: "L", args: { path: "str", pid: "u64", start: "u64" }, steps: ["open", "gone", "read", "died"] },
+  /**
+   * Opens the FIFO that init waits on and reads what init says until it is the user's program. `cleanup` follows also
+   * where one of init's ops from `first` to before `end` failed.
+   */
+  release: {
+    on: "L",
+    args: { path: "str", pid: "u64", start: "u64", first: "u64", end: "u64" },
+    steps: ["open", "gone", "read", "died"],
+  },
   /** Signals wait for `supervise` from here on, so that none is lost between exec and the relay. */
   blockSignals: { on: "L", args: {}, steps: ["sigprocmask"] },
   /** Relays signals and the terminal until the container's process ends; its status becomes the program's. */
