@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
-import { area, check } from "./lib/harness.ts";
+import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { until } from "./lib/runtime.ts";
 import type { Hook, HookKind } from "./lib/spec.ts";
 
@@ -208,7 +208,7 @@ check("a failing startContainer hook fails start, and the container is removed",
   expect(await t.leftNow()).toEqual([]);
 });
 
-check("a program that cannot be executed leaves its container to be deleted", async (t) => {
+checkTsrunc("a program that cannot be executed leaves its container to be deleted", async (t) => {
   const c = t.container((spec, self) => {
     spec.process.args = ["/script"];
     writeFileSync(self.inside("script"), "#!/nowhere\n", { mode: 0o755 });

@@ -65,6 +65,7 @@ export const CRUN_GAPS: readonly Gap[] = [
       "startContainer hooks read the state *",
       "poststop hooks run when create fails *",
       "a failing poststart hook fails start*",
+      "a failing startContainer hook fails start*",
     ],
   },
   {
@@ -175,6 +176,10 @@ export const CRUN_GAPS: readonly Gap[] = [
       "update leaves the device rules alone*",
       "update of a stopped and of an unknown container is refused",
     ],
+  },
+  {
+    why: "capset is refused as a whole; nothing is said of what is not granted",
+    tests: ["a capability that *", "what an exec's process file asks for in vain *"],
   },
   { why: "mounts over /proc are not checked", tests: ["CVE-2019-16884: *"] },
   {

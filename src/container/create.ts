@@ -19,6 +19,7 @@ import { type LoadedSpec, loadSpec } from "../spec/load.ts";
 import type { Spec } from "../spec/types.ts";
 import { errnoOf, errnoPhrase } from "../sys/errno.ts";
 import { mark } from "../timing.ts";
+import { capabilityWarnings } from "./capability-warnings.ts";
 import { claimContainer } from "./claim.ts";
 import { type Context, isRootless } from "./context.ts";
 import { environment } from "./environment.ts";
@@ -91,8 +92,9 @@ export function prepareCreate(
   const final = stateTemplate({ ...record, ...groups, ...tailOf(first) });
   const program = afterRemoval(replaceState(first, directory, final), path.dirname(directory), stale);
   mark("compile");
+  const warnings = [...cgroup.warnings, ...capabilityWarnings(spec.process, spec, facts)];
   if (context.debug) tell(context, options.id, bundle, rootfs, cgroup);
-  return { program, loaded, record: creating, bundle, directory, stale, warnings: cgroup.warnings };
+  return { program, loaded, record: creating, bundle, directory, stale, warnings };
 }
 
 function tell({ log }: Context, id: string, bundle: string, rootfs: string, { record }: CgroupPlan): void {

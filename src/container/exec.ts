@@ -6,6 +6,7 @@ import { parseJson } from "../spec/json.ts";
 import { parseList } from "../spec/lists.ts";
 import type { Spec } from "../spec/types.ts";
 import { mark } from "../timing.ts";
+import { capabilityWarnings } from "./capability-warnings.ts";
 import { type Context, tellContainer } from "./context.ts";
 import { execCgroups } from "./exec-cgroups.ts";
 import { execProcess } from "./exec-process.ts";
@@ -29,10 +30,10 @@ export function execContainer(context: Context, options: ExecOptions): number | 
   // It was checked when the container was created, and is ours.
   const spec = parseJson(loadConfigText(root, options.id), CONFIG_FILE) as Spec;
   const { target, at, warnings } = execProcess(spec, options);
-  for (const warning of warnings) context.log.warn(warning);
   const terminal = target.terminal === true;
   checkConsole(terminal, options);
   const facts = readHostFacts(context, { ...spec, process: target });
+  for (const warning of [...warnings, ...capabilityWarnings(target, spec, facts, at)]) context.log.warn(warning);
   const affinity = target.execCPUAffinity ?? spec.process?.execCPUAffinity;
   const list = (text: string | undefined) => (text === undefined || text === "" ? undefined : parseList(text));
   mark("read");

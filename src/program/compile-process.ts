@@ -189,11 +189,28 @@ export function capabilityMask(names: readonly string[] | undefined): bigint {
   return mask;
 }
 
-function identityOps({ process, at, facts, userNamespace, setGroups }: ProcessInput): Op[] {
-  // What this process may not have itself it cannot give; a user namespace starts with the full set.
-  const available = userNamespace ? (1n << BigInt(facts.lastCap + 1)) - 1n : facts.boundingSet;
+/** What this process may not have itself it cannot give; a user namespace starts with the full set. */
+function availableCapabilities({ facts, userNamespace }: Pick<ProcessInput, "facts" | "userNamespace">): bigint {
+  const known = (1n << BigInt(facts.lastCap + 1)) - 1n;
+  return userNamespace ? known : facts.boundingSet & known;
+}
+
+/** Capabilities of config.json that this host cannot grant, which is to be a warning (config.md, "Linux Process"). */
+export function ungrantedCapabilities(input: Pick<ProcessInput, "process" | "facts" | "userNamespace">): string[] {
+  const available = availableCapabilities(input);
+  if (available + 1n === 1n << BigInt(capabilityNames().length)) return [];
+  const sets = Object.values(input.process.capabilities ?? {}) as readonly (readonly string[])[];
+  const asked = sets.reduce((mask, set) => mask | capabilityMask(set), 0n);
+  return capabilityNames().filter((name) => (asked & ~available & capabilityMask([name])) !== 0n);
+}
+
+function identityOps(input: ProcessInput): Op[] {
+  const { process, at, facts, setGroups } = input;
+  const available = availableCapabilities(input);
   const set = (name: CapabilitySet) => capabilityMask(process.capabilities?.[name]) & available;
-  const [permitted, inheritable] = [set("permitted"), set("inheritable")];
+  const [bounding, permitted] = [set("bounding"), set("permitted")];
+  // capset(2) refuses all where one is beyond these, and the specification wants no failure.
+  const [effective, inheritable] = [set("effective") & permitted, set("inheritable") & bounding];
   const { uid, gid, additionalGids = [] } = process.user;
   const groups = new Uint8Array(Uint32Array.from(additionalGids).buffer);
   if (!setGroups && additionalGids.length > 0) {
@@ -202,11 +219,11 @@ function identityOps({ process, at, facts, userNamespace, setGroups }: ProcessIn
     });
   }
   return [
-    { op: "boundingSet", mask: set("bounding"), last: facts.lastCap, at: `${at}/capabilities/bounding` },
+    { op: "boundingSet", mask: bounding, last: facts.lastCap, at: `${at}/capabilities/bounding` },
     { op: "credentials", uid, gid, groups, setGroups, at: `${at}/user`, what: "user" },
     {
       op: "capabilities",
-      effective: set("effective"),
+      effective,
       permitted,
       inheritable,
       // The kernel raises no others (capabilities(7)), and runc before 1.2 writes them into its default configuration.

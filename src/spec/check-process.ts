@@ -72,6 +72,8 @@ function checkCapabilities(sets: LinuxCapabilities, at: string, report: Report):
     warn(report, where, `unknown capability ${show(name)} is ignored${hint}`);
   }
   warnBeyond(sets, "effective", ["permitted"], at, report);
+  // cap_capset() of security/commoncap.c: what was dropped from the bounding set cannot become inheritable.
+  warnBeyond(sets, "inheritable", ["bounding"], at, report);
   // Since CVE-2022-29162 generators leave `inheritable` out and some keep `ambient`: runc 1.1's own default does.
   if (sets.inheritable !== undefined) warnBeyond(sets, "ambient", ["permitted", "inheritable"], at, report);
 }
