@@ -395,3 +395,29 @@ check("limits hold before the program's first instruction", async (t) => {
   expect(readControl(pid, "pids", "pids.max")).toBe("13");
   expect(readControl(pid, "pids", "cgroup.procs")).toBe(String(pid));
 });
+
+if (V2)
+  for (const [uid, options, owner] of [
+    [0, ["nosuid"], 100_000],
+    [7, ["nosuid"], 100_007],
+    [7, ["nosuid", "ro"], 0],
+  ] as const)
+    check(`the cgroup of uid ${uid}, mounted ${options}, is that of ${owner} on the host`, async (t) => {
+      const ids = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      const c = t.container((spec) => {
+        spec.process.user = { uid, gid: uid };
+        spec.linux.namespaces.push({ type: "user" }, { type: "cgroup" });
+        spec.linux.uidMappings = ids;
+        spec.linux.gidMappings = ids;
+        const mount = { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...options] };
+        spec.mounts.push({ destination: "/sys", type: "tmpfs", source: "tmpfs" }, mount);
+      });
+      await c.up();
+      const directory = cgroupDirectory(await c.pid(), "pids");
+      const owners = ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"].map(
+        (file) => statSync(path.join(directory, file)).uid,
+      );
+      expect(owners).toEqual([owner, owner, owner, owner]);
+      expect(statSync(path.join(directory, "cgroup.max.depth")).uid).toBe(0);
+      await c.down();
+    });

@@ -210,6 +210,24 @@ for (const [option, pattern] of PROPAGATION)
     expect((await c.probe("report")).mount("/m")?.propagation.join(" ")).toMatch(pattern);
   });
 
+check("options that only mount(2) takes leave the others as they are", async (t) => {
+  const c = t.container((spec) => {
+    const add = (destination: string, ...options: readonly string[]) =>
+      spec.mounts.push({ destination, type: "tmpfs", source: "tmpfs", options: ["silent", ...options] });
+    add("/a", "shared", "nosuid");
+    add("/b", "rro");
+    add("/etc", "tmpcopyup", "ro");
+    add("/c", "sync", "async", "noatime");
+  });
+  const result = await c.probe("report", "creat=/b/new", "creat=/etc/new", "stat=/etc/passwd");
+  expect(result.mount("/a")?.propagation.join(" ")).toMatch(/^shared:\d+$/);
+  expect(result.mount("/a")?.options).toContain("nosuid");
+  for (const path of ["/b", "/etc"]) expect(result.of(`creat=${path}/new`)).toBe("EROFS");
+  expect(result.stat("stat=/etc/passwd").type).toBe("file");
+  expect(result.mount("/c")?.options).toContain("noatime");
+  expect(result.mount("/c")?.superOptions).not.toContain("sync");
+});
+
 for (const option of ["slave", "rslave"])
   check(`${option} lets host mounts come in, and the container's not go out`, async (t) => {
     const c = t.container((spec, self) => {

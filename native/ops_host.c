@@ -72,6 +72,11 @@ int do_put_file(const struct op_put_file *op) {
   return fail_errno(rc < 0 ? STEP_PUT_FILE_WRITE : STEP_PUT_FILE_RENAME, error, path);
 }
 
+int do_chown(const struct op_chown *op) {
+  if (lchown(str(op->path), (uid_t)op->uid, (gid_t)op->gid) == 0 || ignored(op->ignore, errno)) return 0;
+  return fail(STEP_CHOWN_CHOWN, str(op->path));
+}
+
 int do_unlink(const struct op_unlink *op) {
   if (unlink(str(op->path)) == 0 || ignored(op->ignore, errno)) return 0;
   return fail(STEP_UNLINK_UNLINK, str(op->path));

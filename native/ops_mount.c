@@ -128,16 +128,13 @@ int do_mount(const struct op_mount *op) {
   int target = make_target(dest, WANT_DIRECTORY, 0755, op->flags & MF_NOFOLLOW);
   if (target < 0) return fail(STEP_MOUNT_TARGET, dest);
   if (check_procfs(target, op->flags) < 0) return fail(STEP_MOUNT_PROCFS, dest);
-  if (op->flags & MF_CLASSIC) {
-    if (classic_mount(op, target) < 0) return fail(STEP_MOUNT_CREATE, dest);
-    close(target);
-    return 0;
-  }
-  int tree = new_instance(op, inherit ? &mode : NULL);
-  if (tree < 0) return -1;
+  bool classic = op->flags & MF_CLASSIC;
+  if (classic && classic_mount(op, target) < 0) return fail(STEP_MOUNT_CREATE, dest);
+  int tree = classic ? open_in_root(dest, O_PATH, 0) : new_instance(op, inherit ? &mode : NULL);
+  if (tree < 0) return classic ? fail(STEP_MOUNT_TARGET, dest) : -1;
   if ((op->flags & MF_COPY_UP) && copy_up(target, tree) < 0) return fail(STEP_MOUNT_COPY, dest);
-  if (move_mount_(tree, target) < 0) return fail(STEP_MOUNT_MOVE, dest);
-  if ((op->attr & MOUNT_ATTR_NOSYMFOLLOW) && set_attributes(tree, MOUNT_ATTR_NOSYMFOLLOW, 0, 0, false) < 0)
+  if (!classic && move_mount_(tree, target) < 0) return fail(STEP_MOUNT_MOVE, dest);
+  if (!classic && (op->attr & MOUNT_ATTR_NOSYMFOLLOW) && set_attributes(tree, MOUNT_ATTR_NOSYMFOLLOW, 0, 0, false) < 0)
     return fail(STEP_MOUNT_ATTRIBUTES, dest);
   /* Nothing is below a new instance: no recursion, which would need Linux 5.12. */
   if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, false) < 0) return fail(STEP_MOUNT_ATTRIBUTES, dest);
@@ -268,11 +265,12 @@ int do_null_device(const struct op_null_device *op) {
 }
 
 /* One read-only tmpfs for all masked directories: each superblock costs a shrinker (runc#5275). */
-static int empty_directory(void) {
+static int empty_directory(const char *context) {
   static int first = -1;
   if (first >= 0) return open_tree_(first, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
   int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
   if (fs < 0 || fs_config(fs, SET_FLAG, "ro", NULL) < 0 || fs_config(fs, SET_STRING, "nr_inodes", "1") < 0 ||
+      (context && fs_config(fs, SET_STRING, "context", context) < 0) ||
       fs_config(fs, CMD_CREATE, NULL, NULL) < 0)
     return -1;
   first = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
@@ -286,7 +284,7 @@ int do_mask(const struct op_mask *op) {
   struct stat st;
   if (fstat(target, &st) < 0) return fail(STEP_MASK_OPEN, str(op->dest));
   bool directory = S_ISDIR(st.st_mode);
-  int tree = directory ? empty_directory() : open_tree_(ctx.null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
+  int tree = directory ? empty_directory(str(op->context)) : open_tree_(ctx.null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
   if (tree < 0) return fail(directory ? STEP_MASK_TMPFS : STEP_MASK_NULL, str(op->dest));
   if (move_mount_(tree, target) < 0) return fail(STEP_MASK_ATTACH, str(op->dest));
   close(tree);

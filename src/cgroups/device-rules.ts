@@ -62,8 +62,10 @@ function number(value: number | undefined): number {
 }
 
 function accessBits(text: string | undefined, at: string): number {
+  // Optional; of `type`, `major` and `minor` the specification says that an unset value means all.
+  if (text === undefined) return ALL;
   let bits = 0;
-  for (const letter of text ?? "") bits |= letter === "r" ? READ : letter === "w" ? WRITE : letter === "m" ? MKNOD : 0;
+  for (const letter of text) bits |= letter === "r" ? READ : letter === "w" ? WRITE : letter === "m" ? MKNOD : 0;
   if (bits > 0) return bits;
   throw new TsruncError("config", "device access must be some of `r`, `w` and `m`", { at: `${at}/access` });
 }

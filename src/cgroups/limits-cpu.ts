@@ -11,8 +11,8 @@ export function cpuV1(context: LimitContext, cpu: CpuResources): void {
     put(context, "/cpu/shares", "cpu.shares", cpu.shares);
   }
   const burst = burstOrder(context, cpu, "cpu.cfs_burst_us");
-  // Kernels before 5.14 have no burst; runc goes on without.
-  const putBurst = () => put(context, "/cpu/burst", "cpu.cfs_burst_us", cpu.burst ?? 0, ["ENOENT"]);
+  // Kernels before 5.14 have none, which is as good as 0.
+  const putBurst = () => put(context, "/cpu/burst", "cpu.cfs_burst_us", cpu.burst ?? 0, cpu.burst ? [] : ["ENOENT"]);
   if (burst === "first") putBurst();
   periodAndRuntime(context, CFS, cpu.period, cpu.quota);
   if (burst === "last") putBurst();

@@ -49,9 +49,12 @@ export function planV2(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
     ...threadedOps(hierarchy, directory, needed, facts),
     ...limits,
     ...deviceOps(input, facts, directory),
+    ...delegation(input, facts, directory).map(
+      (path): Op => ({ op: "chown", path, uid: input.ownerUid ?? -1, gid: -1, ignore: ["ENOENT"], what: "cgroup" }),
+    ),
   ];
   const way = entrance(directory, () => needed.has("cpuset"), host);
-  return { prepare, ...way, attach: [], ...delegation(input, facts, directory), record, warnings };
+  return { prepare, ...way, attach: [], record, warnings };
 }
 
 /** What `update` must know of a cgroup that is in use. */
@@ -72,13 +75,15 @@ export function limitsV2(context: LimitContext, held?: () => HeldLimits): void {
   unifiedV2(context);
 }
 
-/** config-linux.md, "Cgroup ownership": the files that the kernel lists, or the three that every kernel has. */
-export function delegation(input: CgroupInput, { host }: CgroupFacts, directory: string): Pick<CgroupPlan, "delegate"> {
-  if (input.ownerUid === undefined) return {};
+/**
+ * config-linux.md, "Cgroup ownership": beside the directory the files that the kernel lists, or the three that every
+ * kernel has. Not all of them are in every cgroup.
+ */
+export function delegation(input: CgroupInput, { host }: CgroupFacts, directory: string): readonly string[] {
+  if (input.ownerUid === undefined) return [];
   const listed = (host.read("/sys/kernel/cgroup/delegate") ?? "").split("\n").filter((file) => file !== "");
   const files = listed.length > 0 ? listed : ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
-  const paths = files.filter((file) => !file.includes("/")).map((file) => `${directory}/${file}`);
-  return { delegate: { uid: input.ownerUid, paths } };
+  return files.filter((file) => !file.includes("/")).map((file) => `${directory}/${file}`);
 }
 
 /** Files that every cgroup has without a controller. */

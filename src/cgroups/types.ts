@@ -57,8 +57,6 @@ export interface CgroupPlan {
   readonly enter: readonly Op[];
   /** Once the process exists and before it goes on: what has systemd make a cgroup around it, and then its limits. */
   readonly adopt?: readonly Op[];
-  /** Files of the v2 cgroup that `ownerUid` is to own besides the directory itself; those that exist, after `prepare`. */
-  readonly delegate?: { readonly uid: number; readonly paths: readonly string[] };
   readonly record: CgroupRecord;
   readonly warnings: readonly string[];
 }

@@ -8,10 +8,8 @@ import { TsruncError } from "../errors.ts";
 import type { LaunchOptions } from "../init/launch.ts";
 import { labelOf } from "../init/report.ts";
 import { compileCreate } from "../program/compile.ts";
-import { hostRootId, namespacesOf } from "../program/compile-namespaces.ts";
 import { hostMounts } from "../program/compile-rootfs.ts";
 import type { CompileInput, HostFacts } from "../program/input.ts";
-import { MOUNT_ATTR_RDONLY, parseMountOptions } from "../program/mount-options.ts";
 import type { Program } from "../program/program.ts";
 import { planResctrl } from "../resctrl/plan.ts";
 import type { ResctrlPlan } from "../resctrl/types.ts";
@@ -20,8 +18,9 @@ import type { Spec } from "../spec/types.ts";
 import { errnoOf, errnoPhrase } from "../sys/errno.ts";
 import { mark } from "../timing.ts";
 import { capabilityWarnings } from "./capability-warnings.ts";
+import { cgroupInput } from "./cgroup-input.ts";
 import { claimContainer } from "./claim.ts";
-import { type Context, isRootless } from "./context.ts";
+import type { Context } from "./context.ts";
 import { environment } from "./environment.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { launchOptions } from "./launch-options.ts";
@@ -199,37 +198,10 @@ function checkTerminal(spec: Spec, options: CreateOptions, mode: CompileInput["m
   return socket;
 }
 
-function cgroupInput(context: Context, id: string, spec: Spec, facts: HostFacts): Parameters<typeof planCgroup>[0] {
-  const ns = namespacesOf(spec);
-  const rootless = isRootless(context);
-  return {
-    id,
-    cgroupsPath: spec.linux?.cgroupsPath,
-    resources: spec.linux?.resources,
-    devices: spec.linux?.devices,
-    annotations: spec.annotations,
-    manager: context.cgroupManager,
-    rootless,
-    skipDevices: facts.euid !== 0 || facts.inUserNamespace,
-    ownerUid:
-      ns.made.has("user") && ns.made.has("cgroup") && hasWritableCgroup(spec)
-        ? hostRootId(spec.linux?.uidMappings)
-        : undefined,
-  };
-}
-
 function resctrlOf(spec: Spec, id: string, facts: HostFacts): ResctrlPlan | undefined {
   const rdt = spec.linux?.intelRdt;
   if (rdt === undefined) return undefined;
   return planResctrl({ rdt, id, mount: facts.resctrl, host: facts.cgroup.host });
-}
-
-/** config-linux.md, "Cgroup ownership": only where the container can use it. */
-function hasWritableCgroup(spec: Spec): boolean {
-  return (spec.mounts ?? []).some((mount) => {
-    const options = parseMountOptions(mount.options ?? []);
-    return (mount.type === "cgroup" || mount.type === "cgroup2") && (options.set & MOUNT_ATTR_RDONLY) === 0;
-  });
 }
 
 function ownerOf(context: Context): string {

@@ -36,7 +36,10 @@ function fixedFacts(): FixedFacts {
 export function readHostFacts(context: Context, spec: Spec): HostFacts {
   const euid = process.geteuid?.() ?? 0;
   const makesUserNamespace = spec.linux?.namespaces?.some((ns) => ns.type === "user") ?? false;
-  const labelled = (spec.process?.apparmorProfile ?? "") !== "" || (spec.process?.selinuxLabel ?? "") !== "";
+  const labelled =
+    (spec.process?.apparmorProfile ?? "") !== "" ||
+    (spec.process?.selinuxLabel ?? "") !== "" ||
+    (spec.linux?.mountLabel ?? "") !== "";
   const cgroup = readCgroupFacts();
   const helpers = makesUserNamespace && euid !== 0;
   return {

@@ -1,6 +1,6 @@
 /** A mount of type `cgroup`: what the container sees depends on the host's hierarchy, not on its version in config.json. */
 import type { CgroupFacts, Hierarchy } from "../cgroups/facts.ts";
-import type { MountEntry } from "./compile-mounts.ts";
+import { type MountEntry, mountLabel } from "./compile-mounts.ts";
 import { hasOwn, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import { MOUNT_ATTR_RDONLY } from "./mount-options.ts";
@@ -58,11 +58,16 @@ function unifiedMount(entry: MountEntry, input: CompileInput, facts: CgroupFacts
   return [{ ...mount, orElse: true }, bindOf(entry, source, entry.dest, a)];
 }
 
+function labelParams(input: CompileInput): string[] {
+  const label = mountLabel(input);
+  return label === undefined ? [] : [`context=${label}`];
+}
+
 function v1Mounts(entry: MountEntry, input: CompileInput, facts: CgroupFacts): Op[] {
   const { dest, at, what } = entry;
   const a = attributesOf(entry, input);
   const writable = { ...a, set: a.set & ~MOUNT_ATTR_RDONLY };
-  const ops: Op[] = [newInstance(entry, "tmpfs", dest, ["mode=755"], writable)];
+  const ops: Op[] = [newInstance(entry, "tmpfs", dest, ["mode=755", ...labelParams(input)], writable)];
   const own = hasOwn(namespacesOf(input.spec), "cgroup");
   for (const hierarchy of facts.v1) ops.push(...hierarchyOps(entry, input, hierarchy, own, a));
   if ((a.set & MOUNT_ATTR_RDONLY) !== 0) {

@@ -82,7 +82,18 @@ function compileMount(entry: MountEntry, input: CompileInput): Op[] {
       hint: "only type `proc`, or a bind mount of a procfs, may be there",
     });
   }
-  return [newMountOp(entry, type)];
+  // As runc: their files have labels of their own.
+  const isLabelled = type !== "proc" && type !== "sysfs";
+  return [newMountOp(entry, type, isLabelled ? mountLabel(input) : undefined)];
+}
+
+/** `linux.mountLabel`. @throws TsruncError `unsupported` on a host without SELinux */
+export function mountLabel({ spec, facts }: Pick<CompileInput, "spec" | "facts">): string | undefined {
+  const label = spec.linux?.mountLabel ?? "";
+  if (label === "" || facts.lsm.includes("selinux")) return label === "" ? undefined : label;
+  throw new TsruncError("unsupported", `apply mount label \`${label}\`: selinux is not enabled on this host`, {
+    at: "/linux/mountLabel",
+  });
 }
 
 function hasIdmap({ mount, options }: MountEntry): boolean {
@@ -123,7 +134,7 @@ function commonFlags(entry: MountEntry): number {
   );
 }
 
-function newMountOp(entry: MountEntry, type: string): Op {
+function newMountOp(entry: MountEntry, type: string, label: string | undefined): Op {
   const { mount, options, dest, at, what } = entry;
   let flags = commonFlags(entry);
   // These are the kernel's own interfaces: through a link of the image they would be somewhere else (CVE-2019-19921).
@@ -131,6 +142,7 @@ function newMountOp(entry: MountEntry, type: string): Op {
   const readonly = (options.set & MOUNT_ATTR_RDONLY) !== 0;
   const params = [...options.superblock, ...options.data];
   if (readonly && !VIRTUAL.includes(type)) params.unshift("ro");
+  if (label !== undefined) params.push(`context=${label}`);
   // The source of a virtual file system is a mere name.
   const source = mount.source ?? type;
   const copyUp = options.copyUp && type === "tmpfs";
@@ -138,31 +150,27 @@ function newMountOp(entry: MountEntry, type: string): Op {
   // As runc: a tmpfs over a directory of the image is as open as that directory.
   if (type === "tmpfs" && !copyUp && !options.data.some((d) => d.startsWith("mode="))) flags |= MOUNT_FLAGS.inheritMode;
   const base = { op: "mount", type, dest, idmap: -1, at, what } as const;
+  const set = copyUp ? options.set & ~MOUNT_ATTR_RDONLY : options.set;
+  const later = {
+    propagation: options.propagation,
+    recursiveSet: options.recursiveSet | (copyUp && readonly ? MOUNT_ATTR_RDONLY : 0),
+    recursiveClear: options.recursiveClear,
+  };
   // fsconfig(2) takes values of up to 255 bytes, and not every flag of mount(2): overlayfs often needs more
   if (options.classic !== 0 || params.some((p) => p.length - p.indexOf("=") > 255)) {
-    const data = options.data.join(",");
+    // mount(2) takes a comma within quotes only; labels of processes and files have some.
+    const data = [...options.data, ...(label === undefined ? [] : [`context="${label}"`])].join(",");
     const params = data === "" ? [] : [data];
     return {
       ...base,
       source,
       params,
-      attr: classicFlags(options),
-      propagation: 0,
-      recursiveSet: 0,
-      recursiveClear: 0,
+      attr: classicFlags({ ...options, set }),
+      ...later,
       flags: flags | MOUNT_FLAGS.classic,
     };
   }
-  return {
-    ...base,
-    source,
-    params,
-    attr: copyUp ? options.set & ~MOUNT_ATTR_RDONLY : options.set,
-    propagation: options.propagation,
-    recursiveSet: options.recursiveSet | (copyUp && readonly ? MOUNT_ATTR_RDONLY : 0),
-    recursiveClear: options.recursiveClear,
-    flags,
-  };
+  return { ...base, source, params, attr: set, ...later, flags };
 }
 
 function bindOp(entry: MountEntry, input: CompileInput): Op {

@@ -209,6 +209,11 @@ function helper(kind: "uid" | "gid", mappings: readonly IDMapping[], path: strin
 
 /** The host's id of the container's root, which has to be able to open the exec FIFO. */
 export function hostRootId(mappings: readonly IDMapping[] | undefined): number | undefined {
-  const found = mappings?.find((m) => m.containerID <= 0 && m.containerID + m.size > 0);
-  return found?.hostID;
+  return hostId(mappings, 0);
+}
+
+/** What an id of the container's is on the host. */
+export function hostId(mappings: readonly IDMapping[] | undefined, id: number): number | undefined {
+  const found = mappings?.find((m) => m.containerID <= id && m.containerID + m.size > id);
+  return found === undefined ? undefined : found.hostID + id - found.containerID;
 }

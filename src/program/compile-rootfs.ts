@@ -1,7 +1,7 @@
 /** The container's root: what lies around and on top of `mounts`. */
 import { TsruncError } from "../errors.ts";
 import type { Device, Spec } from "../spec/types.ts";
-import { compileMounts, isBind, type MountEntry, mountEntries, sendsTrees } from "./compile-mounts.ts";
+import { compileMounts, isBind, type MountEntry, mountEntries, mountLabel, sendsTrees } from "./compile-mounts.ts";
 import { hasOwn, type Namespaces, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import {
@@ -84,7 +84,7 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   return {
     root,
     prepare: [...prepare, ...notifyMount(input, ns)],
-    cover: coverOps(spec, dev ? entries : []),
+    cover: coverOps(spec, dev ? entries : [], mountLabel(input)),
     enter: enterOps(input, own, propagation),
     finish: finishOps(spec, own, propagation),
     leave: leaveOps(input),
@@ -120,7 +120,8 @@ function notifyMount(input: CompileInput, ns: Namespaces): Op[] {
 
 /** A read-only /dev is writable until its devices are made. */
 function writableDev(op: Op): Op {
-  if (op.op !== "mount" || op.dest !== "/dev" || (Number(op.flags) & MOUNT_FLAGS.classic) !== 0) return op;
+  if (op.op !== "mount" || op.dest !== "/dev") return op;
+  // MS_RDONLY, where the mount is made by mount(2), is the same bit.
   return { ...op, attr: Number(op.attr) & ~MOUNT_ATTR_RDONLY };
 }
 
@@ -196,20 +197,20 @@ function finishOps(spec: Spec, own: boolean, propagation: number | undefined): O
 }
 
 /** @param entries mounts that may be of a /dev that is to turn read-only now */
-function coverOps(spec: Spec, entries: readonly MountEntry[]): Op[] {
+function coverOps(spec: Spec, entries: readonly MountEntry[], context: string | undefined): Op[] {
   const ops: Op[] = [];
   for (const { dest, options, at, what } of entries) {
     if (dest !== "/dev" || (options.set & MOUNT_ATTR_RDONLY) === 0) continue;
     ops.push({ op: "remount", dest, set: MOUNT_ATTR_RDONLY, clear: 0, data: undefined, at, what });
   }
-  const cover = (list: readonly string[] | undefined, op: "mask" | "readonly", field: string) => {
-    for (const [i, dest] of (list ?? []).entries()) {
-      if (list?.indexOf(dest) !== i) continue;
-      ops.push({ op, dest, at: `/linux/${field}/${i}`, what: `${field}[${i}] (${dest})` });
+  const cover = (field: "readonlyPaths" | "maskedPaths", op: (dest: string, at: string, what: string) => Op) => {
+    const list = spec.linux?.[field] ?? [];
+    for (const [i, dest] of list.entries()) {
+      if (list.indexOf(dest) === i) ops.push(op(dest, `/linux/${field}/${i}`, `${field}[${i}] (${dest})`));
     }
   };
-  cover(spec.linux?.readonlyPaths, "readonly", "readonlyPaths");
-  cover(spec.linux?.maskedPaths, "mask", "maskedPaths");
+  cover("readonlyPaths", (dest, at, what) => ({ op: "readonly", dest, at, what }));
+  cover("maskedPaths", (dest, at, what) => ({ op: "mask", dest, context, at, what }));
   return ops;
 }
 

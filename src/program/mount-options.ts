@@ -62,7 +62,17 @@ const SUPERBLOCK = ["sync", "async", "dirsync", "mand", "nomand", "lazytime", "n
 
 /** Flags that only mount(2) has a bit for, and those that say what is the case anyway. */
 const CLASSIC: Readonly<Record<string, number>> = { iversion: 1 << 23, acl: 1 << 16, silent: 1 << 15 };
-const NOTHING = ["defaults", "loud", "noiversion", "noacl"];
+const NOT_CLASSIC: Readonly<Record<string, number>> = { noiversion: 1 << 23, noacl: 1 << 16, loud: 1 << 15 };
+const NOTHING = ["defaults"];
+/** Names that take each other back. */
+const OPPOSITES: Readonly<Record<string, string>> = {
+  sync: "async",
+  async: "sync",
+  mand: "nomand",
+  nomand: "mand",
+  lazytime: "nolazytime",
+  nolazytime: "lazytime",
+};
 
 export interface MountOptions {
   readonly bind: boolean;
@@ -130,7 +140,8 @@ function allEffects(): ReadonlyMap<string, Effect> {
     ...Object.entries(ATTRIBUTES).flatMap(attributeEffects),
     ...Object.entries(PROPAGATION).map(propagationEffect),
     ...Object.entries(CLASSIC).map(classicEffect),
-    ...SUPERBLOCK.map((name): [string, Effect] => [name, (o) => o.superblock.push(name)]),
+    ...Object.entries(NOT_CLASSIC).map(notClassicEffect),
+    ...SUPERBLOCK.map(superblockEffect),
     ...NOTHING.map((name): [string, Effect] => [name, () => undefined]),
   ]);
   return effects;
@@ -150,6 +161,24 @@ function classicEffect([name, flag]: [string, number]): [string, Effect] {
     name,
     (o) => {
       o.classic |= flag;
+    },
+  ];
+}
+
+function notClassicEffect([name, flag]: [string, number]): [string, Effect] {
+  return [
+    name,
+    (o) => {
+      o.classic &= ~flag;
+    },
+  ];
+}
+
+function superblockEffect(name: string): [string, Effect] {
+  return [
+    name,
+    (o) => {
+      o.superblock = [...o.superblock.filter((held) => held !== name && held !== OPPOSITES[name]), name];
     },
   ];
 }

@@ -25,6 +25,7 @@ export const OPS = {
   /** What was planned on a file's content holds only while that is its content. */
   expect: { on: "L", args: { path: "str", text: "str" }, steps: ["open", "changed"] },
   putFile: { on: "L", args: { path: "str", text: "text", mode: "u64" }, steps: ["open", "write", "rename"] },
+  chown: { on: "L", args: { path: "str", uid: "i64", gid: "i64", ignore: "errnos" }, steps: ["chown"] },
   unlink: { on: "L", args: { path: "str", ignore: "errnos" }, steps: ["unlink"] },
   /** Not while the file `unless` holds anything. */
   rmdir: { on: "L", args: { path: "str", unless: "str?", ignore: "errnos" }, steps: ["rmdir"] },
@@ -217,7 +218,8 @@ export const OPS = {
     steps: ["parent", "mknod", "chown", "chmod", "source", "target", "bind"],
   },
   nullDevice: { on: "I", args: {}, steps: ["open", "identity"] },
-  mask: { on: "I", args: { dest: "str" }, steps: ["open", "null", "tmpfs", "attach"] },
+  /** `context`: SELinux label of what hides directories. */
+  mask: { on: "I", args: { dest: "str", context: "str?" }, steps: ["open", "null", "tmpfs", "attach"] },
   readonly: { on: "I", args: { dest: "str" }, steps: ["open", "clone", "attributes", "attach"] },
   pivot: { on: "I", args: { mode: "u64" }, steps: ["open", "pivot_root", "old root", "move", "chroot", "chdir"] },
   rootAttributes: { on: "I", args: { set: "u64", propagation: "u64" }, steps: ["open", "attributes", "propagation"] },

@@ -61,7 +61,7 @@ export function checkMemoryPolicy(spec: Spec, report: Report): void {
 export function checkPersonality(spec: Spec, report: Report): void {
   const flags = spec.linux?.personality?.flags ?? [];
   if (flags.length > 0) {
-    warn(report, "/linux/personality/flags", "ignored: the specification has no flags of a personality yet");
+    error(report, "/linux/personality/flags", "expected none: the specification has no flags of a personality yet");
   }
 }
 

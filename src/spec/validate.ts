@@ -91,10 +91,15 @@ export function validateHost(spec: Spec): Findings {
   return report;
 }
 
+/** Semantic Versioning 2.0.0, clauses 2, 9 and 10: no leading zeros in numbers, no empty identifiers. */
+const SEMVER = new RegExp(
+  "^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)" +
+    "(?:-(?:0|[1-9]\\d*|\\d*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9]\\d*|\\d*[A-Za-z-][0-9A-Za-z-]*))*)?" +
+    "(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?$",
+);
+
 function checkVersion(spec: Spec, report: Report): void {
-  const version = /^(\d+)\.(\d+)\.(\d+)(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?(?:\+[0-9A-Za-z.-]+)?$/.exec(
-    spec.ociVersion,
-  );
+  const version = SEMVER.exec(spec.ociVersion);
   if (version === null) {
     error(report, "/ociVersion", `expected a version such as \`1.3.0\`, found ${show(spec.ociVersion)}`);
   } else if (version[1] !== "1") {

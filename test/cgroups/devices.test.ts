@@ -31,6 +31,12 @@ test("the defaults: common devices, mknod of all, nothing else", () => {
   expect(allows([], "b", READ, 1, 3)).toBe(false);
 });
 
+test("a rule without access is for all of it, as one without numbers is for all of them", () => {
+  expect(allows([{ allow: true, type: "c", major: 10, minor: 229 }], "c", ALL, 10, 229)).toBe(true);
+  expect(allows([ALLOW_ALL, { allow: false }], "b", READ, 8, 0)).toBe(false);
+  expect(() => devicePolicy([{ allow: true, access: "" }], [])).toThrow("access");
+});
+
 test("the usual list: deny all, then exceptions", () => {
   const rules: readonly DeviceRule[] = [
     DENY_ALL,

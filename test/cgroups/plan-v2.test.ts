@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { entrance, isConfined } from "../../src/cgroups/birth.ts";
 import { planCgroup } from "../../src/cgroups/plan.ts";
 import type { CgroupInput } from "../../src/cgroups/types.ts";
+import type { Op } from "../../src/program/ops.ts";
 import type { Resources } from "../../src/spec/types.ts";
 import { facts, show, v2Host, writes } from "./fake-host.ts";
 
@@ -210,17 +211,19 @@ test("a delegated cgroup: its directory and the files that the kernel lists", ()
   const host = v2Host("/", { "/sys/kernel/cgroup/delegate": "cgroup.procs\ncgroup.threads\nmemory.oom.group\n" });
   const plan = planCgroup({ ...INPUT, ownerUid: 1000 }, facts(host));
   expect(plan.prepare[0]).toMatchObject({ op: "mkdir", uid: 1000, gid: -1 });
-  expect(plan.delegate).toEqual({
-    uid: 1000,
-    paths: [`${ROOT}/c1/cgroup.procs`, `${ROOT}/c1/cgroup.threads`, `${ROOT}/c1/memory.oom.group`],
-  });
-  const old = planCgroup({ ...INPUT, ownerUid: 0 }, facts(v2Host()));
-  expect(old.delegate?.paths.map((path) => path.slice(ROOT.length + 4))).toEqual([
-    "cgroup.procs",
-    "cgroup.subtree_control",
-    "cgroup.threads",
+  const given = (ops: readonly Op[]) => ops.flatMap((op) => (op.op === "chown" ? [`${op.uid} ${op.path}`] : []));
+  expect(given(plan.prepare)).toEqual([
+    `1000 ${ROOT}/c1/cgroup.procs`,
+    `1000 ${ROOT}/c1/cgroup.threads`,
+    `1000 ${ROOT}/c1/memory.oom.group`,
   ]);
-  expect(planCgroup(INPUT, facts(v2Host())).delegate).toBeUndefined();
+  const old = planCgroup({ ...INPUT, ownerUid: 7 }, facts(v2Host()));
+  expect(given(old.prepare)).toEqual([
+    `7 ${ROOT}/c1/cgroup.procs`,
+    `7 ${ROOT}/c1/cgroup.subtree_control`,
+    `7 ${ROOT}/c1/cgroup.threads`,
+  ]);
+  expect(given(planCgroup(INPUT, facts(v2Host())).prepare)).toEqual([]);
 });
 
 test("rootless without access", () => {

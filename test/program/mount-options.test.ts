@@ -107,6 +107,9 @@ test("the last one wins", () => {
   expect(parsed("noatime", "strictatime")).toEqual({ set: 0x20, clear: 0x70 });
   expect(parsed("strictatime", "relatime")).toEqual({ clear: 0x70 });
   expect(parsed("rro", "rrw")).toEqual({ recursiveClear: 1 });
+  expect(parsed("sync", "async")).toEqual({ superblock: ["async"] });
+  expect(parsed("nolazytime", "lazytime", "lazytime")).toEqual({ superblock: ["lazytime"] });
+  expect(parsed("silent", "iversion", "loud", "noiversion")).toEqual({});
   expect(parsed("shared", "rslave")).toEqual({ propagation: 0x84000 });
 });
 

@@ -115,6 +115,27 @@ test("paths that are listed twice are covered once", () => {
   expect(find(init, "readonly")).toHaveLength(1);
 });
 
+test("mountLabel is the context of new file systems, and an error without SELinux", () => {
+  const mounts = [
+    { destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["size=1m"] },
+    { destination: "/old", type: "tmpfs", source: "tmpfs", options: ["silent", "size=1m"] },
+    { destination: "/proc", type: "proc", source: "proc" },
+    { destination: "/data", source: "/srv", options: ["bind"] },
+  ];
+  const mountLabel = "system_u:object_r:container_file_t:s0:c1,c2";
+  const spec = { ...small(["mount"], { mountLabel, maskedPaths: ["/proc/acpi"] }), mounts };
+  const compiled = (lsm: readonly string[]) =>
+    compileCreate(compileInput(spec, { facts: hostFacts(V2, { lsm }) })).init;
+  expect(() => compiled(["apparmor"])).toThrow(expect.objectContaining({ at: "/linux/mountLabel" }));
+  const ops = compiled(["selinux"]);
+  expect(find(ops, "mount").map(({ dest, params }) => [dest, params])).toEqual([
+    ["/tmp", ["size=1m", `context=${mountLabel}`]],
+    ["/old", [`size=1m,context="${mountLabel}"`]],
+    ["/proc", []],
+  ]);
+  expect(find(ops, "mask")[0]?.context).toBe(mountLabel);
+});
+
 test("an unknown security module is refused before anything is made", () => {
   expect(() => initOps({}, { apparmorProfile: "p" })).toThrow(
     expect.objectContaining({ at: "/process/apparmorProfile" }),

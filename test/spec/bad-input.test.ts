@@ -52,6 +52,7 @@ const CASES: readonly (readonly [edits: Edits, at: string, fragment: string])[] 
   [{ "/linux/namespaces/0/type": "net" }, "/linux/namespaces/0/type", "expected one of `pid`, `network`"],
   [{ "/linux/namespaces/0/type": undefined }, "/linux/namespaces/0/type", "is required"],
   [{ "/linux/rootfsPropagation": "shard" }, "/linux/rootfsPropagation", "did you mean `shared`?"],
+  [{ "/linux/personality": { domain: "LINUX32", flags: ["X"] } }, "/linux/personality/flags", "expected none"],
   [{ "/linux/personality": { domain: "LINUX64" } }, "/linux/personality/domain", "`LINUX32`"],
   [{ "/linux/memoryPolicy": { mode: "BIND" } }, "/linux/memoryPolicy/mode", "did you mean `MPOL_BIND`?"],
   [
@@ -110,6 +111,9 @@ const CASES: readonly (readonly [edits: Edits, at: string, fragment: string])[] 
   [{ "/vm": "kvm" }, "/vm", "expected an object"],
   // rules that relate values
   [{ "/ociVersion": "1.3" }, "/ociVersion", "expected a version such as `1.3.0`"],
+  [{ "/ociVersion": "01.0.0" }, "/ociVersion", "expected a version such as `1.3.0`"],
+  [{ "/ociVersion": "1.0.0-rc.01" }, "/ociVersion", "expected a version such as `1.3.0`"],
+  [{ "/ociVersion": "1.0.0+a..b" }, "/ociVersion", "expected a version such as `1.3.0`"],
   [{ "/ociVersion": "2.0.0" }, "/ociVersion", "expected version 1 of the specification"],
   [{ "/root": undefined }, "/root", "is required"],
   [{ "/process/args": [] }, "/process/args", "at least one entry"],

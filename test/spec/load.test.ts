@@ -168,10 +168,6 @@ const WARNINGS: readonly (readonly [edits: Edits, warning: string])[] = [
     '/mounts/0/destination: relative destination `"proc"` is deprecated and taken as `/proc`',
   ],
   [
-    { "/linux/personality": { domain: "LINUX32", flags: ["X"] } },
-    "/linux/personality/flags: ignored: the specification has no flags of a personality yet",
-  ],
-  [
     {
       "/linux/namespaces/5": { type: "user", path: "/proc/1/ns/user" },
       "/linux/uidMappings": [{ containerID: 0, hostID: 0, size: 1 }],

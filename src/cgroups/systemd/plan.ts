@@ -26,7 +26,7 @@ export function planSystemd(input: CgroupInput, facts: CgroupFacts): CgroupPlan 
   const directory = hierarchy.mount + cgroup;
   const { limits, needed, warnings } = limitOps(input, facts, manager, directory);
   const record = recordOf(manager, unit, directory);
-  const { delegate } = delegation(input, facts, directory);
+  const { ownerUid } = input;
   const request: Request = {
     ...record.systemd,
     properties: merged(
@@ -34,7 +34,11 @@ export function planSystemd(input: CgroupInput, facts: CgroupFacts): CgroupPlan 
       propertiesOf(limits),
       annotatedProperties(input.annotations),
     ),
-    start: { cgroup, directory, ...(delegate === undefined ? {} : { owner: delegate }) },
+    start: {
+      cgroup,
+      directory,
+      ...(ownerUid === undefined ? {} : { owner: { uid: ownerUid, paths: delegation(input, facts, directory) } }),
+    },
   };
   const others = [...needed.keys()];
   const adopt: Op[] = [
