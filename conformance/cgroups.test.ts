@@ -406,7 +406,7 @@ if (V2)
       const ids = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
       const c = t.container((spec) => {
         spec.process.user = { uid, gid: uid };
-        spec.linux.namespaces.push({ type: "user" }, { type: "cgroup" });
+        spec.linux.namespaces.push({ type: "user" });
         spec.linux.uidMappings = ids;
         spec.linux.gidMappings = ids;
         const mount = { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...options] };

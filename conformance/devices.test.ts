@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { mkdirSync } from "node:fs";
 import { area, check } from "./lib/harness.ts";
 import { DEVPTS, grant, type Spec, useUserNamespace } from "./lib/spec.ts";
 
@@ -191,4 +192,18 @@ check("a device file on a bind mount is subject to the rules as well", async (t)
     spec.mounts.push({ destination: "/dev/kmsg", type: "bind", source: "/dev/kmsg", options: ["bind"] });
   });
   expect((await c.probe("openr=/dev/kmsg")).of("openr=/dev/kmsg")).toBe("EPERM");
+});
+
+check("a device outside of /dev is made also where the config brings its own /dev", async (t) => {
+  const c = t.container((spec, self) => {
+    mkdirSync(self.file("dev"));
+    spec.mounts.push({ destination: "/dev", type: "bind", source: self.file("dev"), options: ["bind"] });
+    spec.linux.devices = [
+      { path: "/opt/zero", type: "c", major: 1, minor: 5 },
+      { path: "/dev/zero", type: "c", major: 1, minor: 5 },
+    ];
+  });
+  const result = await c.probe("lstat=/opt/zero", "ls=/dev");
+  expect(result.stat("lstat=/opt/zero")).toMatchObject({ type: "c", major: 1, minor: 5 });
+  expect(result.of("ls=/dev")).toEqual([]);
 });

@@ -181,6 +181,10 @@ export const CRUN_GAPS: readonly Gap[] = [
     why: "capset is refused as a whole; nothing is said of what is not granted",
     tests: ["a capability that *", "what an exec's process file asks for in vain *"],
   },
+  {
+    why: "linux.devices is passed over where /dev is bound; options that only mount(2) takes",
+    tests: ["a device outside of /dev is made *", "options that only mount(2) takes *"],
+  },
   { why: "mounts over /proc are not checked", tests: ["CVE-2019-16884: *"] },
   {
     why: "open vulnerability: /dev is followed",

@@ -57,6 +57,10 @@ export const RUNC_GAPS: readonly Gap[] = [
     why: "sees that shares are too small after they were written",
     tests: ["update refuses shares below *"],
   },
+  {
+    why: "linux.devices is passed over where /dev is bound; options that only mount(2) takes",
+    tests: ["a device outside of /dev is made *", "options that only mount(2) takes *"],
+  },
   { why: "capset is refused as a whole; nothing is said of what is not granted", tests: ["a capability that *"] },
   { fixedIn: "1.4.0", why: "memoryPolicy is of runtime-spec 1.3", tests: ["memoryPolicy *"] },
   {

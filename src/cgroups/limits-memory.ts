@@ -21,7 +21,9 @@ export function memoryV2(context: LimitContext, memory: MemoryResources, held?: 
   refuseOnV2(context, "/memory/swappiness", memory.swappiness !== undefined && memory.swappiness >= 0);
   refuseOnV2(context, "/memory/disableOOMKiller", memory.disableOOMKiller === true);
   if (memory.useHierarchy === false) context.warnings.push("memory accounting is always hierarchical on cgroup v2");
-  if (isSet(memory.kernel) || isSet(memory.kernelTCP)) context.warnings.push(KERNEL_IGNORED);
+  // -1, no limit, is what holds anyway.
+  refuseOnV2(context, "/memory/kernel", isLimit(memory.kernel));
+  refuseOnV2(context, "/memory/kernelTCP", isLimit(memory.kernelTCP));
   if (memory.checkBeforeUpdate === true) checkUsage(context, memory);
   const swap = swapMax(...combined(memory, held), `${context.base}/memory/swap`);
   // Without swap accounting the file is absent, and both "no swap" and "no limit" are true already.
@@ -40,10 +42,12 @@ export interface HeldMemory {
   readonly swap: string | undefined;
 }
 
-const KERNEL_IGNORED = "kernel memory settings are ignored and will be removed";
-
 function isSet(value: Int64 | undefined): value is Int64 {
   return value !== undefined && BigInt(value) !== 0n;
+}
+
+function isLimit(value: Int64 | undefined): boolean {
+  return isSet(value) && BigInt(value) > 0n;
 }
 
 /**
@@ -99,8 +103,15 @@ function kernelV1(context: LimitContext, { kernel, kernelTCP }: MemoryResources)
     if (!isSet(value)) continue;
     context.directory("memory", context.base + field);
     if (context.host.exists(`${context.mount("memory")}/${file}`)) put(context, field, file, value);
-    else context.warnings.push(KERNEL_IGNORED);
+    else if (isLimit(value)) throw noKernelLimit(context.base + field);
   }
+}
+
+function noKernelLimit(at: string): TsruncError {
+  return new TsruncError("unsupported", "the kernel cannot limit kernel memory by itself", {
+    at,
+    hint: "`limit` counts it too; remove this one",
+  });
 }
 
 function swappiness(context: LimitContext, value: number | undefined): void {

@@ -1,4 +1,5 @@
 /** The container's root: what lies around and on top of `mounts`. */
+import * as path from "node:path";
 import { TsruncError } from "../errors.ts";
 import type { Device, Spec } from "../spec/types.ts";
 import { compileMounts, isBind, type MountEntry, mountEntries, mountLabel, sendsTrees } from "./compile-mounts.ts";
@@ -80,7 +81,7 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   const dev = needsDev(entries);
   const mounts = compileMounts(entries, input);
   const prepare = dev ? mounts.map(writableDev) : mounts;
-  if (dev) prepare.push(...devOps(input, ns));
+  prepare.push(...(dev ? devOps(input, ns) : devicesElsewhere(input, ns)));
   return {
     root,
     prepare: [...prepare, ...notifyMount(input, ns)],
@@ -141,8 +142,21 @@ function rootPropagation(spec: Spec): number | undefined {
   return value === undefined ? undefined : parseMountOptions([value]).propagation;
 }
 
+function bindsDevices({ facts }: CompileInput, ns: Namespaces): boolean {
+  return hasOwn(ns, "user") || facts.inUserNamespace;
+}
+
+/** Devices may be anywhere; in a /dev that is another place's, making one would change that place. */
+function devicesElsewhere(input: CompileInput, ns: Namespaces): Op[] {
+  return (input.spec.linux?.devices ?? []).flatMap((device, i) =>
+    `${path.posix.resolve("/", device.path)}/`.startsWith("/dev/")
+      ? []
+      : [deviceOp(device, i, bindsDevices(input, ns))],
+  );
+}
+
 function devOps(input: CompileInput, ns: Namespaces): Op[] {
-  const bind = hasOwn(ns, "user") || input.facts.inUserNamespace;
+  const bind = bindsDevices(input, ns);
   const configured = new Set((input.spec.linux?.devices ?? []).map((d) => d.path));
   const ops: Op[] = [];
   for (const [name, major, minor] of DEFAULT_DEVICES) {

@@ -124,19 +124,20 @@ test("memory: every field, in an order that the kernel takes for a new cgroup", 
     disableOOMKiller: true,
     useHierarchy: true,
   };
-  expect(limits({ memory }, { "/sys/fs/cgroup/memory/memory.kmem.tcp.limit_in_bytes": "1" })).toEqual([
+  const root = "/sys/fs/cgroup/memory";
+  const files = { [`${root}/memory.kmem.limit_in_bytes`]: "1", [`${root}/memory.kmem.tcp.limit_in_bytes`]: "1" };
+  expect(limits({ memory }, files)).toEqual([
     "write memory/pod/c1/memory.limit_in_bytes 100",
     "write memory/pod/c1/memory.memsw.limit_in_bytes 200",
     "write memory/pod/c1/memory.soft_limit_in_bytes 50",
+    "write memory/pod/c1/memory.kmem.limit_in_bytes 7",
     "write memory/pod/c1/memory.kmem.tcp.limit_in_bytes 8",
     "write memory/pod/c1/memory.oom_control 1",
     "write memory/pod/c1/memory.swappiness 10",
   ]);
-  const plan = planCgroup({ ...INPUT, resources: { memory } }, facts(v1Host()));
-  expect(plan.warnings).toEqual([
-    "kernel memory settings are ignored and will be removed",
-    "kernel memory settings are ignored and will be removed",
-  ]);
+  const place = expect.objectContaining({ at: "/linux/resources/memory/kernel" });
+  expect(() => limits({ memory: { kernel: 7 } })).toThrow(place);
+  expect(limits({ memory: { kernel: -1, kernelTCP: -1 } })).toEqual([]);
 });
 
 test("memory: unlimited swap goes first, zeros are unset", () => {

@@ -169,6 +169,12 @@ test("what is refused, and where", () => {
       "`linux.resources.cpu.realtimeRuntime` cannot be set on cgroup v2",
       "/cpu/realtimeRuntime",
     ],
+    [{ memory: { kernel: 5 } }, "`linux.resources.memory.kernel` cannot be set on cgroup v2", "/memory/kernel"],
+    [
+      { memory: { kernelTCP: 5 } },
+      "`linux.resources.memory.kernelTCP` cannot be set on cgroup v2",
+      "/memory/kernelTCP",
+    ],
     [{ network: { classID: 5 } }, "`linux.resources.network.classID` cannot be set on cgroup v2", "/network/classID"],
     [
       { blockIO: { leafWeight: 5 } },
@@ -184,7 +190,7 @@ test("what is refused, and where", () => {
 
 test("what engines send without meaning it is no error", () => {
   const resources = {
-    memory: { disableOOMKiller: false, kernel: 0 },
+    memory: { disableOOMKiller: false, kernel: 0, kernelTCP: -1 },
     cpu: { realtimeRuntime: 0, realtimePeriod: 0 },
     network: { classID: 0, priorities: [] },
     blockIO: { leafWeight: 0, weightDevice: [] },
