@@ -184,6 +184,16 @@ for (const [what, [patch, message]] of Object.entries(MESSAGES))
     expect(await t.leftNow()).toEqual([]);
   });
 
+checkTsrunc("the message says what to mend: a console socket that is none", async (t) => {
+  const c = t.container(put("process/terminal", true));
+  const result = await c.tryCreate({ flags: ["--console-socket", "/etc/passwd"] });
+  expectRefused(result);
+  expect(result.stderr).toContain(
+    "connect `/etc/passwd`: connection refused (ECONNREFUSED) (at /process/terminal); hint: it",
+  );
+  expect(await t.leftNow()).toEqual([]);
+});
+
 /** Also the calls by which a process ends and says why. */
 for (const noNewPrivileges of [false, true])
   check(`a filter that forbids all calls is the end, noNewPrivileges ${noNewPrivileges}`, async (t) => {

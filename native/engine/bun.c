@@ -22,11 +22,11 @@
 static const struct {
   int resource;
   unsigned long kib;
-  const char *what;
+  const char *text;
 } needed[] = {
-  {RLIMIT_STACK, 256, "a stack of 256 KiB (ulimit -s)"},
-  {RLIMIT_AS, 400 * 1024, "an address space of 400 MiB (ulimit -v)"},
-  {RLIMIT_DATA, 288 * 1024, "room for 288 MiB of data (ulimit -d)"},
+  {RLIMIT_STACK, 256, "this needs a stack of 256 KiB (ulimit -s)"},
+  {RLIMIT_AS, 400 * 1024, "this needs an address space of 400 MiB (ulimit -v)"},
+  {RLIMIT_DATA, 288 * 1024, "this needs room for 288 MiB of data (ulimit -d)"},
 };
 
 /* Filled in by the build. */
@@ -151,14 +151,13 @@ _Noreturn static void jump(long *stack, unsigned long entry)
   __builtin_unreachable();
 }
 
-static void refuse_small_limits(void)
+const char *bun_lacks(void)
 {
   struct rlimit limit;
   for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-    if (getrlimit(needed[i].resource, &limit) == 0 && limit.rlim_cur / 1024 < needed[i].kib) {
-      fprintf(stderr, "tsrunc: this needs %s\n", needed[i].what);
-      _exit(1);
-    }
+    if (getrlimit(needed[i].resource, &limit) == 0 && limit.rlim_cur / 1024 < needed[i].kib)
+      return needed[i].text;
+  return NULL;
 }
 
 _Noreturn void start_bun(void)
@@ -167,7 +166,6 @@ _Noreturn void start_bun(void)
     errno = ENOEXEC;
     fail("this part of tsrunc");
   }
-  refuse_small_limits();
   unsigned long entry;
   char *base = map_interpreter(&entry);
   char **argv = this_process.argv, **env = this_process.env;

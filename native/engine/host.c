@@ -330,7 +330,10 @@ static JSValue host_exit(JSContext *context, JSValueConst this, int argc, JSValu
 
 static JSValue host_start_bun(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
 {
-  (void)context, (void)this, (void)argc, (void)argv;
+  (void)this, (void)argc, (void)argv;
+  const char *lacking = bun_lacks();
+  if (lacking != NULL)
+    return JS_NewString(context, lacking);
   start_bun();
 }
 

@@ -13,6 +13,8 @@ struct process {
 extern struct process this_process;
 /* Starts Bun in this process, with all that it needs to begin anew. */
 _Noreturn void start_bun(void);
+/* What of this process's limits is too small for it, for the user; NULL: nothing. */
+const char *bun_lacks(void);
 int host_define(JSContext *context);
 /* The bytes of a typed array. */
 int host_bytes(JSContext *context, JSValueConst value, uint8_t **data, size_t *size);

@@ -108,7 +108,7 @@ function callLine(verb: VerbName, { context, args }: Call): string {
   return `tsrunc ${version()} (${commit()}): ${verb}${id}, root \`${root}\`, cgroup manager ${cgroupManager}, pid ${process.pid}`;
 }
 
-function complete(words: readonly string[]): number {
+async function complete(words: readonly string[]): Promise<number> {
   const found = completions(words.slice(1), () => containerIds(defaultRoot(process.env)) ?? []);
   return printed(found.map((word) => `${word}\n`).join(""));
 }

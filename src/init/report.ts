@@ -156,6 +156,8 @@ function hintOf(op: OpName, step: string, { errno, aux, detail }: Report): strin
     return "options for a whole tree of mounts, such as `rro`, need Linux 5.12";
   if (op === "sendTree" && step === "idmap" && name === "ENOSYS") return "id-mapped mounts need Linux 5.12";
   if (op === "bind" && step === "source" && name === "ENOENT") return "the source of a bind mount must exist";
+  if (op === "connect" && (name === "ECONNREFUSED" || name === "EPROTOTYPE"))
+    return "it must be a stream socket on which somebody listens";
   if (op === "write" && name === "EBUSY") return usageHint(detail);
   if (op.startsWith("net")) return networkHint(op, step, name);
   if (op === "chdir" && name === "EACCES") return "the user of the process may not enter it";

@@ -87,19 +87,30 @@ test("a small stack is enough for our engine, and for Bun a line says what is", 
   const { stderr } = spawnSync("sh", ["-c", script, join(ROOT, "dist/tsrunc")], { encoding: "utf8" });
   expect(stderr.trim().split("\n")).toEqual([
     expect.stringContaining("container does not exist: `x`"),
-    "tsrunc: this needs a stack of 256 KiB (ulimit -s)",
+    expect.stringContaining("this needs a stack of 256 KiB (ulimit -s)"),
   ]);
 });
 
 test.each([
-  ["-v", 400_000, 420_000, "tsrunc: this needs an address space of 400 MiB (ulimit -v)\n"],
-  ["-d", 280_000, 300_000, "tsrunc: this needs room for 288 MiB of data (ulimit -d)\n"],
+  ["-v", 400_000, 420_000, "this needs an address space of 400 MiB (ulimit -v)"],
+  ["-d", 280_000, 300_000, "this needs room for 288 MiB of data (ulimit -d)"],
 ])("ulimit %s: a line says when it is too small for Bun, and above that Bun works", (flag, small, enough, line) => {
   const script = `ulimit ${flag} "$1"; exec "$0" --help`;
   const help = (kib: number) =>
     spawnSync("sh", ["-c", script, join(ROOT, "dist/tsrunc"), `${kib}`], { encoding: "utf8" });
-  expect(help(small)).toMatchObject({ status: 1, stdout: "", stderr: line });
+  expect(help(small)).toMatchObject({ status: 1, stdout: "" });
+  expect(help(small).stderr).toMatch(/^time="[^"]*" level=error msg="[^"]*"\n$/);
+  expect(help(small).stderr).toContain(`msg="${line}"`);
   expect(help(enough)).toMatchObject({ status: 0, stderr: "" });
+});
+
+test("where Bun cannot be started, an error is told without a suggestion", () => {
+  const script = `"$0" strat x; ulimit -v 300000; exec "$0" strat x`;
+  const { stderr } = spawnSync("sh", ["-c", script, join(ROOT, "dist/tsrunc")], { encoding: "utf8" });
+  expect(stderr.trim().split("\n")).toEqual([
+    expect.stringContaining("unknown command `strat`; did you mean `start`?"),
+    expect.stringMatching(/unknown command `strat`"$/),
+  ]);
 });
 
 test("a closed pipe is an error and not a signal", () => {

@@ -36,8 +36,11 @@ export interface Host {
    */
   pack(bytes: Uint8Array, at: number, end: number, op: object, names: readonly string[], codes: Uint8Array): number;
   exit(status: number): never;
-  /** Begins anew in Bun, in this process and with its command line: for what this engine cannot do. */
-  startBun(): never;
+  /**
+   * Begins anew in Bun, in this process and with its command line: for what this engine cannot do. Returns only to say
+   * which limit is too small for that.
+   */
+  startBun(): string;
 }
 
 export const host = (globalThis as unknown as { readonly host: Host }).host;
