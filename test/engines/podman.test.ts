@@ -7,6 +7,7 @@ import { background, inspect, must, output, useEngine } from "./lib/engine.ts";
 import { IMAGE } from "./lib/image.ts";
 import { lifeScenarios } from "./lib/life.ts";
 import { limitScenarios, readLimit } from "./lib/limits.ts";
+import { CGROUP_PARENT } from "./lib/manager.ts";
 import { optionScenarios } from "./lib/options.ts";
 import { startPodman } from "./lib/podman.ts";
 import { healthScenario, podScenario } from "./lib/podman-only.ts";
@@ -38,7 +39,7 @@ test("a pod has a cgroup of its own, with its members in it", async () => {
     "--network",
     "none",
     "--cgroup-parent",
-    `/${TAG}`,
+    CGROUP_PARENT,
     "--memory",
     "64m",
   ]);

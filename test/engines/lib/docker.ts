@@ -6,6 +6,7 @@ import { startContainerd } from "./containerd.ts";
 import { call, type Engine, must, ready, startDaemon, stopDaemon } from "./engine.ts";
 import { makeImage } from "./image.ts";
 import { names } from "./leaks.ts";
+import { CGROUP_MANAGER, CGROUP_PARENT } from "./manager.ts";
 import { runcDirectory, subdirectory, TAG } from "./workspace.ts";
 
 /** Debian's client: another one may come first in PATH. */
@@ -18,8 +19,8 @@ function daemonFlags(directory: string, socket: string, containerd: string): rea
     ...["--data-root", path.join(directory, "data"), "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid"],
     ...["-H", `unix://${socket}`, "--containerd", containerd, "--group", "root"],
     ...["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"],
-    ...["--bridge=none", "--storage-driver", "overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs"],
-    ...["--cgroup-parent", `/${TAG}`, "--config-file", configuration],
+    ...["--bridge=none", "--storage-driver", "overlay2", "--exec-opt", `native.cgroupdriver=${CGROUP_MANAGER}`],
+    ...["--cgroup-parent", CGROUP_PARENT, "--config-file", configuration],
   ];
 }
 
@@ -43,7 +44,7 @@ export async function startDocker(): Promise<Engine> {
         name.startsWith("runtime-") ? [room.outside(`/run/docker/${name}/moby`)] : [],
       ),
     ],
-    isParentCgroup: (cgroup) => new RegExp(`/${TAG}(/buildkit)?$`).test(cgroup),
+    isParentCgroup: (cgroup) => new RegExp(`/${TAG}(\\.slice)?(/buildkit)?$`).test(cgroup),
     removeAll: async () => {
       const ids = (await must(engine, ["ps", "-aq"])).split("\n").filter((id) => id !== "");
       if (ids.length > 0) await must(engine, ["rm", "-f", "-v", ...ids]);

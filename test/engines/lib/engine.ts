@@ -9,6 +9,9 @@ import { end, type Room } from "./room.ts";
 import { describe, type Result, type RunOptions, run, until } from "./run.ts";
 import { removeWorkspace, TAG, workspace } from "./workspace.ts";
 
+/** For a test and for what comes around it: an emulated machine takes ten times as long as others. */
+const LIMIT_MS = 120_000;
+
 export interface Engine {
   readonly name: string;
   readonly room: Room;
@@ -79,10 +82,11 @@ export function startDaemon(room: Room, name: string, argv: readonly string[], e
 /** Waits for a daemon to answer; when it does not, the end of its log says why. */
 export async function ready(name: string, daemon: ChildProcess, probe: () => Promise<boolean>): Promise<void> {
   try {
-    await until(`${name} to answer`, async () => {
+    const answers = async (): Promise<string> => {
       if (daemon.exitCode !== null) return "ended";
       return (await probe()) ? "up" : "";
-    });
+    };
+    await until(`${name} to answer`, answers, LIMIT_MS / 2);
     if (daemon.exitCode !== null) throw new Error(`${name} has ended with status ${daemon.exitCode}`);
   } catch (error) {
     const log = readFileSync(path.join(workspace(), `${name}.log`), "utf8");
@@ -110,7 +114,7 @@ async function shutDown(engine: Engine): Promise<void> {
  * nothing may be left of them: no state, no cgroup, no process.
  */
 export function useEngine<E extends Engine>(start: () => Promise<E>): () => E {
-  setDefaultTimeout(60_000);
+  setDefaultTimeout(LIMIT_MS);
   let engine: E | undefined;
   const running = (): E => {
     if (engine === undefined) throw new Error("the engine has not come up");
@@ -124,15 +128,15 @@ export function useEngine<E extends Engine>(start: () => Promise<E>): () => E {
       removeWorkspace();
       throw error;
     }
-  }, 60_000);
+  }, LIMIT_MS);
   afterEach(async () => {
     if (engine === undefined) return;
     await engine.removeAll();
     const left = await leftByContainers(engine.stateRoots(), engine.isParentCgroup);
     if (left.length > 0) throw new Error(`left behind:\n  ${left.join("\n  ")}`);
-  }, 60_000);
+  }, LIMIT_MS);
   afterAll(async () => {
     if (engine !== undefined) await shutDown(engine);
-  }, 60_000);
+  }, LIMIT_MS);
   return running;
 }

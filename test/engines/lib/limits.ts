@@ -2,11 +2,10 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { background, container, type Engine, inspect, must, output } from "./engine.ts";
+import { background, call, container, type Engine, inspect, must, output } from "./engine.ts";
+import { CGROUP_PARENT, V2 } from "./manager.ts";
 import { workingDirectory } from "./room.ts";
 import { until } from "./run.ts";
-
-const V2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
 
 /** Files that hold a limit: name under version 1 (with its hierarchy) and under version 2. */
 const FILES = {
@@ -43,7 +42,12 @@ export function limitScenarios(engine: () => Engine): void {
     expect([readLimit(pid, "memory"), readLimit(pid, "quota"), readLimit(pid, "cpus"), readLimit(pid, "pids")]).toEqual(
       [`${32 << 20}`, "50000", "0", "12"],
     );
-    expect(await must(engine(), ["exec", id, "nproc"])).toBe("1");
+    const own = CGROUP_PARENT.replace(/^\/?/, "/");
+    expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toMatch(new RegExp(`${own}/\\S*${id}(\\.scope)?$`, "m"));
+    const file = `/sys/fs/cgroup/${FILES.pids[V2 ? 1 : 0]}`;
+    const script = `nproc; cat ${file}; (echo 99 >${file}) 2>&1`;
+    const seen = (await call(engine(), ["exec", id, "sh", "-c", script])).stdout;
+    expect(seen).toBe(`1\n12\nsh: can't create ${file}: Read-only file system\n`);
   });
 
   test("update changes the limits of a running container", async () => {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { shownConfiguration } from "./configuration.ts";
 import { type Engine, must } from "./engine.ts";
 import { makeImage } from "./image.ts";
+import { CGROUP_MANAGER, CGROUP_PARENT } from "./manager.ts";
 import { openRoom, type Room } from "./room.ts";
 import { ok } from "./run.ts";
 import { runtimePath, subdirectory, TAG } from "./workspace.ts";
@@ -16,13 +17,15 @@ function configuration(): string {
   const shown = shownConfiguration("containers.conf").replace(/^(runtime = )"tsrunc"|^tsrunc = /gm, (line) =>
     line.replace("tsrunc", path.basename(runtimePath())),
   );
-  // podman's own default for open files is more than a user, or root without CAP_SYS_RESOURCE, may ask for.
+  // podman's own default for open files is more than a user, or root without CAP_SYS_RESOURCE, may ask for; and the
+  // journal, where it would log under systemd, is not in the room.
   return `${shown}
 [containers]
 default_ulimits = ["nofile=1024:4096", "nproc=2048:4096"]
+log_driver = "k8s-file"
 `.replace(
     "[engine]\n",
-    '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nlock_type = "file"\nstop_timeout = 1\n',
+    `[engine]\ncgroup_manager = "${CGROUP_MANAGER}"\nevents_logger = "file"\nlock_type = "file"\nstop_timeout = 1\n`,
   );
 }
 
@@ -43,7 +46,7 @@ function defaultRoots(room: Room, above: string): readonly string[] {
 
 /** conmon's cgroups and those of pods are podman's; not all of them are removed by it. */
 function isParentCgroup(cgroup: string): boolean {
-  return new RegExp(`/${TAG}(/[0-9a-f]{64})?(/conmon)?$`).test(cgroup);
+  return new RegExp(`/${TAG}(\\.slice)?(/[0-9a-f]{64})?(/conmon)?$`).test(cgroup);
 }
 
 async function removeAllOf(engine: Engine): Promise<void> {
@@ -59,7 +62,7 @@ export async function startPodman(): Promise<Engine> {
     room,
     client: room.inside(["podman", ...podmanFlags(directory)]),
     env: environment(directory),
-    runFlags: ["--network", "none", "--cgroup-parent", `/${TAG}`, "--env", `ENGINE_TEST=${TAG}`],
+    runFlags: ["--network", "none", "--cgroup-parent", CGROUP_PARENT, "--env", `ENGINE_TEST=${TAG}`],
     cgroups: true,
     stateRoots: () => defaultRoots(room, "/run"),
     isParentCgroup,

@@ -1,6 +1,6 @@
 /**
- * A private mount namespace for an engine and all it starts: an empty /run, and under cgroup v1 a /sys/fs/cgroup in which
- * podman may make directories for controllers that are not mounted.
+ * A private mount namespace for an engine and all it starts: a /run with nothing but systemd's and D-Bus' sockets, and under
+ * cgroup v1 a /sys/fs/cgroup in which podman may make directories for controllers that are not mounted.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,8 +21,20 @@ export interface Room {
 
 const SETUP = `
 set -eu
+for each in systemd dbus; do
+  [ -d "/run/$each" ] || continue
+  mkdir -p "$STAGE/run/$each"
+  mount --bind "/run/$each" "$STAGE/run/$each"
+done
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 1777 /run/lock
+for each in "$STAGE"/run/*; do
+  [ -d "$each" ] || continue
+  mkdir "/run/\${each##*/}"
+  mount --move "$each" "/run/\${each##*/}"
+done
+# Docker that sees AppArmor runs nothing without its parser.
+if mountpoint -q /sys/kernel/security && ! command -v apparmor_parser >/dev/null; then umount /sys/kernel/security; fi
 if [ "$(stat -f -c %T /sys/fs/cgroup)" = tmpfs ]; then
   mount -t tmpfs -o mode=755 tmpfs "$STAGE"
   for each in /sys/fs/cgroup/*; do
