@@ -155,10 +155,7 @@ for (const [what, patch] of Object.entries(CONFIGS))
 
 /** What ours says: the object, the errno, the place in config.json and what may help. */
 const MESSAGES: Readonly<Record<string, readonly [patch: (spec: Spec, c: Container) => void, message: string]>> = {
-  "a cgroupsPath that leads through a file": [
-    CONFIGS["a cgroupsPath that leads through a file"]!,
-    "/cgroup.procs/below`: not a directory (ENOTDIR)",
-  ],
+  "a cgroupsPath that leads through a file": [CONFIGS["a cgroupsPath that leads through a file"]!, "cgroup: "],
   "a file bound on a directory": [
     CONFIGS["a file bound on a directory"]!,
     "mounts[0] (/bin): move: invalid argument (EINVAL) (at /mounts/0); hint: a directory is mounted on a directory",

@@ -41,11 +41,12 @@ function enableOps(
   refusals: readonly string[],
 ): readonly Op[] {
   const plus = missing.map((controller) => `+${controller}`);
-  const ops: Op[] = [writeOp(file, plus.join(" "), undefined, refusals)];
+  const enable = (text: string): Op => ({ ...writeOp(file, text, undefined, refusals), what: "cgroup" });
+  const ops: Op[] = [enable(plus.join(" "))];
   for (const controller of missing) {
     const at = needed.get(controller);
     if (at !== undefined) ops.push(writeOp(file, `+${controller}`, at));
-    else if (missing.length > 1) ops.push(writeOp(file, `+${controller}`, undefined, refusals));
+    else if (missing.length > 1) ops.push(enable(`+${controller}`));
   }
   return ops;
 }
