@@ -5,6 +5,7 @@ import type { Container } from "./lib/container.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { processesOfRun } from "./lib/leaks.ts";
 import { runtime } from "./lib/runtime.ts";
+import type { Spec } from "./lib/spec.ts";
 import { stateRoot, TAG } from "./lib/workspace.ts";
 
 area();
@@ -322,4 +323,21 @@ checkTsrunc("the init of a created container has less than 500 KB resident", asy
   await c.create();
   const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${await c.pid()}/status`, "utf8"))?.[1];
   expect(Number(resident)).toBeLessThan(500);
+});
+
+check("a container without a process can be created, used and deleted, but not started", async (t) => {
+  const c = t.container((spec) => {
+    delete (spec as Partial<Spec>).process;
+  });
+  await c.create();
+  expect((await c.verb("start")).code).not.toBe(0);
+  expect((await c.state()).status).toBe("created");
+  await Bun.write(
+    c.file("process.json"),
+    JSON.stringify({ user: { uid: 0, gid: 0 }, args: ["/bin/hostname"], cwd: "/" }),
+  );
+  expect((await c.verb("exec", `--process=${c.file("process.json")}`)).code).toBe(0);
+  expect((await c.verb("exec", "/bin/true")).code).not.toBe(0);
+  await c.delete("--force");
+  expect((await c.run()).code).not.toBe(0);
 });

@@ -185,6 +185,7 @@ export const CRUN_GAPS: readonly Gap[] = [
     why: "linux.devices is passed over where /dev is bound; options that only mount(2) takes",
     tests: ["a device outside of /dev is made *", "options that only mount(2) takes *"],
   },
+  { why: "create wants a process, which only start needs", tests: ["a container without a process *"] },
   { why: "mounts over /proc are not checked", tests: ["CVE-2019-16884: *"] },
   {
     why: "open vulnerability: /dev is followed",

@@ -61,6 +61,7 @@ export const RUNC_GAPS: readonly Gap[] = [
     why: "linux.devices is passed over where /dev is bound; options that only mount(2) takes",
     tests: ["a device outside of /dev is made *", "options that only mount(2) takes *"],
   },
+  { why: "create wants a process, which only start needs", tests: ["a container without a process *"] },
   { why: "capset is refused as a whole; nothing is said of what is not granted", tests: ["a capability that *"] },
   { fixedIn: "1.4.0", why: "memoryPolicy is of runtime-spec 1.3", tests: ["memoryPolicy *"] },
   {

@@ -71,6 +71,7 @@ export function prepareCreate(
     ...newRecord(options.id, spec, bundle, rootfs, cgroup),
     owner: ownerOf(context),
     ...(options.noNewKeyring ? { noNewKeyring: true } : {}),
+    ...(spec.process === undefined ? { noProcess: true } : {}),
     ...(mounts.length === 0 ? {} : { hostMounts: mounts }),
   };
   const creating = {

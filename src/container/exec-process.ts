@@ -20,10 +20,15 @@ export interface ExecProcess {
 /** @throws TsruncError `config` (file), `usage` (flags) */
 export function execProcess(spec: Spec, options: ExecOptions): ExecProcess {
   const own = spec.process;
-  if (own === undefined) throw new TsruncError("config", "the container's config has no process", { at: "/process" });
-  if (options.process === undefined) return { target: fromFlags(own, options), at: "/process", warnings: [] };
-  const { process, warnings } = readProcess(options.process);
-  return { target: withDefaults(process, own), at: "", warnings };
+  if (options.process !== undefined) {
+    const { process, warnings } = readProcess(options.process);
+    return { target: own === undefined ? process : withDefaults(process, own), at: "", warnings };
+  }
+  if (own === undefined) {
+    const hint = "give the whole process with `--process`";
+    throw new TsruncError("config", "the container's config has no process", { at: "/process", hint });
+  }
+  return { target: fromFlags(own, options), at: "/process", warnings: [] };
 }
 
 function readProcess(file: string | Process): LoadedProcess {

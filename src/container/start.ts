@@ -17,7 +17,7 @@ import { containerDirectory, EXEC_FIFO, LOCK_FILE, loadState, type StateRecord }
 
 const SIGKILL = 9;
 
-/** @throws TsruncError `not-found`, `state` */
+/** @throws TsruncError `not-found`, `state`, `config` for a container without a process */
 export function startContainer(context: Context, id: string): number | Promise<number> {
   const root = path.resolve(context.root);
   const record = loadState(root, id);
@@ -25,6 +25,9 @@ export function startContainer(context: Context, id: string): number | Promise<n
   tellContainer(context, record, status);
   if (status !== "created") {
     throw new TsruncError("state", `cannot start a container that is not in the created state: \`${id}\` is ${status}`);
+  }
+  if (record.noProcess === true) {
+    throw new TsruncError("config", `cannot start \`${id}\`: its config has no process`, { at: "/process" });
   }
   const directory = containerDirectory(root, id);
   const options = { ...launchOptions(context, directory), initLabels: record.tail };

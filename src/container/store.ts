@@ -37,6 +37,8 @@ export interface StateRecord extends ProcessRef {
   readonly resctrl?: ResctrlRecord;
   /** What init does after start let it through, from op `first` on: for the message of a start that fails. */
   readonly tail?: { readonly first: number; readonly labels: readonly Label[] };
+  /** The config has none: it cannot be started. */
+  readonly noProcess?: boolean;
   /** `--no-new-keyring` holds for exec too. */
   readonly noNewKeyring?: boolean;
   /** Destinations of mounts below `rootfs` that were made in the host's mount namespace. */

@@ -1,7 +1,7 @@
 /** config.json and the host's facts to a {@link Program}. Pure: nothing is read or touched here. */
 import { TsruncError } from "../errors.ts";
 import { joinResctrlOps, removeResctrlOps } from "../resctrl/plan.ts";
-import type { Spec } from "../spec/types.ts";
+import type { Process, Spec } from "../spec/types.ts";
 import { cleanupOps, removalOps } from "./compile-delete.ts";
 import { compileHooks } from "./compile-hooks.ts";
 import { askForTrees, sendTreeOps } from "./compile-mounts.ts";
@@ -49,7 +49,7 @@ export function compileCreate(input: CompileInput): Program {
   const keepFds = input.preserveFds + input.listenFds;
   const seccomp = compileSeccompOps(input, SLOT_SECCOMP);
   const process = compileProcess({
-    process: requireProcess(spec),
+    process: processOf(input),
     at: "/process",
     facts: input.facts,
     userNamespace: hasOwn(ns, "user"),
@@ -82,8 +82,12 @@ function cleanup({ input, network, rootfs }: Parts): Op[] {
   return [...network.giveBack, ...(input.resctrl?.restore ?? []), ...cleanupOps(input, leave)];
 }
 
-function requireProcess(spec: Spec): NonNullable<Spec["process"]> {
+/** A container can be created without; it is `start` that needs one (config.md, "Process"). Nobody executes this. */
+const NO_PROCESS: Process = { user: { uid: 0, gid: 0 }, cwd: "/", args: ["/"] };
+
+function processOf({ spec, mode }: CompileInput): Process {
   if (spec.process !== undefined) return spec.process;
+  if (mode === "create") return NO_PROCESS;
   throw new TsruncError("config", "`process` is needed to start a container", { at: "/process" });
 }
 
@@ -238,7 +242,8 @@ function initOps(parts: Parts): Op[] {
   ops.push(...compileHooks(hooks, "createContainer", "creating"));
   ops.push(...consoleOps(input, ns), ...rootfs.cover, ...rootfs.enter, ...sysctlOps(spec));
   const [late, early] = splitTail(process.prepare);
-  ops.push(...early, ...rootfs.finish, ...linuxProcessOps(spec.linux), ...late);
+  ops.push(...early, ...rootfs.finish, ...linuxProcessOps(spec.linux));
+  ops.push(...(spec.process === undefined ? late.filter(({ op }) => op !== "lookup") : late));
   ops.push({ op: "post", token: TOKENS.ready }, { op: "await", token: TOKENS.final });
   if (input.mode === "create") ops.push({ op: "fifo", slot: SLOT_FIFO });
   // Last of all but exec: they run under the container's filter.
