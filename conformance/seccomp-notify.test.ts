@@ -6,7 +6,7 @@ import { buildStatic } from "../test/seccomp/build.ts";
 import type { Container } from "./lib/container.ts";
 import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
 import { runtime, until } from "./lib/runtime.ts";
-import { useUserNamespace } from "./lib/spec.ts";
+import { setNamespace, useUserNamespace } from "./lib/spec.ts";
 
 area();
 
@@ -310,6 +310,38 @@ checkTsrunc("NOTIFY works with a limit of one process", async (t) => {
   await startAgent(t, c, "mkdir=errno:28", "mkdirat=errno:28");
   expect((await c.probe("mkdir=/tmp/made")).of("mkdir=/tmp/made")).toBe("ENOSPC");
 });
+
+for (const call of ["prctl", "capset", "sendmsg", "close"]) {
+  checkTsrunc(`an agent that dies on init's ${call}, with a limit of one process: run and create end`, async (t) => {
+    const c = t.container((spec) => {
+      spec.linux.resources = { ...spec.linux.resources, pids: { limit: 1 } };
+    });
+    notify(c, [call]);
+    const first = await startAgent(t, c, `${call}=die`);
+    await c.run(SOON);
+    await first.stop();
+    expect(await t.leftNow()).toEqual([]);
+    const second = await startAgent(t, c, `${call}=die`);
+    await c.tryCreate(SOON);
+    if (c.known) await c.delete("--force");
+    await second.stop();
+    expect(await t.leftNow()).toEqual([]);
+  });
+}
+
+for (const type of ["pid", "user"] as const)
+  checkTsrunc(`NOTIFY works in a ${type} namespace that is joined`, async (t) => {
+    const host = t.container(useUserNamespace);
+    await host.up();
+    const c = t.container(useUserNamespace);
+    setNamespace(c.spec, "user", `/proc/${await host.pid()}/ns/user`);
+    if (type === "pid") setNamespace(c.spec, "pid", `/proc/${await host.pid()}/ns/pid`);
+    delete c.spec.linux.uidMappings;
+    delete c.spec.linux.gidMappings;
+    notify(c, MKDIR);
+    await startAgent(t, c, "mkdir=errno:28", "mkdirat=errno:28");
+    expect((await c.probe("mkdir=/tmp/made")).of("mkdir=/tmp/made")).toBe("ENOSPC");
+  });
 
 checkTsrunc("startContainer hooks run under a filter with NOTIFY, and their status counts", async (t) => {
   const c = t.container();

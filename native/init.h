@@ -58,7 +58,7 @@ struct report {
 
 enum {
   MESSAGE_TOKEN = 1, MESSAGE_FAILURE, MESSAGE_WARNING, MESSAGE_FD, MESSAGE_PID,
-  MESSAGE_HELPER, MESSAGE_LISTENER, MESSAGE_NUMBER, /* ops_seccomp.c */
+  MESSAGE_LISTENER, /* ops_seccomp.c */
 };
 struct message {
   uint32_t type, token;
@@ -75,7 +75,8 @@ struct context {
   int fifo;              /* init: where failures go once start let it through */
   int proc, root, null;  /* the host's /proc, the container's root, the host's /dev/null */
   pid_t pid;             /* launcher: the container's first process */
-  int pidfd;
+  int pidfd, helper;     /* pidfds: of that process, and of the one that shares its descriptors */
+  _Atomic int *listener; /* what that one waits for: ops_seccomp.c */
   unsigned joined;       /* init: slots of namespaces that it was born in */
   uint64_t start;        /* its start time */
   uint64_t early;        /* a token that came before it was waited for */
@@ -135,8 +136,13 @@ void report(const struct report *r);
 void warn_or_report(uint32_t kind, const struct report *r);
 
 /* ops_channel.c */
+ssize_t hear(struct message *m, int *fd);
 int take_message(const struct message *m, int fd);
 int child_died(uint32_t step);
+
+/* ops_seccomp.c */
+_Atomic int *allocate_listener(void);
+_Noreturn void help(int sock, pid_t launcher);
 
 /* mount_util.c: the in-root path walk and the new mount calls */
 enum want { WANT_ANY, WANT_DIRECTORY, WANT_FILE };

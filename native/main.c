@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include "init.h"
 
-struct context ctx = { .program_fd = -1, .sync = -1, .fifo = -1, .proc = -1, .root = -1, .null = -1, .pidfd = -1, .pty = -1 };
+struct context ctx = { .program_fd = -1, .sync = -1, .fifo = -1, .proc = -1, .root = -1, .null = -1, .pidfd = -1, .helper = -1, .pty = -1 };
 
 typedef int (*handler)(const void *op);
 #define ENTRY(upper, lower) [OP_##upper] = (handler)(void (*)(void))do_##lower,

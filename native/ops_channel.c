@@ -1,8 +1,24 @@
 /* What launcher and init tell each other and hand over, and how `start` hears of exec through the FIFO. */
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "init.h"
+
+/* The helper has init's end of the channel open too, so the end of init is not the end of what there is to read. */
+ssize_t hear(struct message *m, int *fd) {
+  struct pollfd polled[3] = { { .fd = ctx.sync, .events = POLLIN }, { .fd = ctx.pidfd, .events = POLLIN },
+                              { .fd = ctx.helper, .events = POLLIN } };
+  if (ctx.helper >= 0) {
+    while (poll(polled, 3, -1) < 0 && errno == EINTR) {}
+    if (!polled[0].revents) {
+      if (!polled[1].revents) pidfd_signal(ctx.pidfd, SIGKILL); /* somebody killed the helper: init would wait for ever */
+      return 0;
+    }
+  }
+  return receive_message(ctx.sync, m, fd);
+}
 
 /* What init may say at any time: here is the terminal, a warning, or why it ends (-1). */
 int take_message(const struct message *m, int fd) {
@@ -117,7 +133,7 @@ int do_await(const struct op_await *op) {
   for (;;) {
     struct message m;
     int fd;
-    ssize_t n = receive_message(ctx.sync, &m, &fd);
+    ssize_t n = hear(&m, &fd);
     if (n <= 0 && ctx.list == LIST_INIT) leave(1); /* the launcher is gone: so is the container */
     if (n <= 0 && op->token == 0) return died_as_init(ctx.pid) ? child_died(STEP_AWAIT_DIED) : 0; /* closed by exec */
     if (n <= 0) return n < 0 ? fail(STEP_AWAIT_RECEIVE, NULL) : child_died(STEP_AWAIT_DIED);

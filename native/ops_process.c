@@ -33,7 +33,8 @@ static void tell_failure(void) {
   send_message(ctx.sync, &m, -1);
 }
 
-static _Noreturn void run_init(int sock) {
+static _Noreturn void run_init(int sock, int cgroup) {
+  if (cgroup >= 0) close(cgroup);
   ctx.sync = sock;
   ctx.list = LIST_INIT;
   close(ctx.program_fd);
@@ -67,27 +68,36 @@ static unsigned foreign_slots(const struct op_clone *op) {
   return found;
 }
 
+static bool joins(const struct op_clone *op) { return op->userns >= 0 || op->pidns >= 0 || foreign_slots(op); }
+
 /*
  * A user namespace that is joined must own the namespaces that are new, so it is entered by a process in between, whose
  * child becomes ours by CLONE_PARENT. That child is born in the cgroup of the one in between. A pid namespace is entered
  * in the same way: hooks are the host's, and the launcher's children must not be born where the container can see and
  * kill them; without root of the host there would be no way back.
+ * The helper for a seccomp listener is such a process too. It stays out of the cgroup, whose limit it may not fit into.
  */
-static _Noreturn void run_between(const struct op_clone *op, int sock) {
+static _Noreturn void run_between(const struct op_clone *op, int sock, int cgroup, pid_t launcher) {
   struct message m = { .type = MESSAGE_PID };
   struct clone3_args args = { .flags = op->flags | CLONE_PARENT };
+  if (op->helper) args.flags |= CLONE_FILES;
+  if (op->helper && cgroup >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = (uint64_t)cgroup;
+  }
   unsigned foreign = foreign_slots(op);
   for (int i = 0; i < 8; i++)
     if ((foreign >> i & 1) && setns(slot_fd(i), 0) == 0) ctx.joined |= 1u << i;
   if (op->userns >= 0 && setns(slot_fd(op->userns), CLONE_NEWUSER) < 0) fail(STEP_CLONE_SETNS_USER, NULL);
   else if (op->pidns >= 0 && setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) fail(STEP_CLONE_SETNS_PID, NULL);
   else {
-    prctl(PR_SET_DUMPABLE, 0); /* entering a user namespace may set it to fs.suid_dumpable */
+    if (joins(op)) prctl(PR_SET_DUMPABLE, 0); /* entering a user namespace may set it to fs.suid_dumpable */
     long pid = clone3(&args);
-    if (pid == 0) run_init(sock);
+    if (pid == 0) run_init(sock, cgroup);
     if (pid > 0) {
       m.token = (uint32_t)pid;
       send_message(sock, &m, -1);
+      if (op->helper) help(sock, launcher);
       _exit(0);
     }
     fail(STEP_CLONE_CLONE, NULL);
@@ -98,24 +108,33 @@ static _Noreturn void run_between(const struct op_clone *op, int sock) {
   _exit(1);
 }
 
-static int adopt_grandchild(pid_t between) {
-  struct message m;
+/* Init may be quicker than its maker: what it says before its pid is known may be why it has ended already. */
+static int adopt_grandchild(int between, bool stays) {
+  struct message m = { 0 };
   siginfo_t info;
-  if (receive_message(ctx.sync, &m, NULL) <= 0) return fail(STEP_CLONE_CLONE, NULL);
-  waitid(P_PID, (id_t)between, &info, WEXITED);
-  if (m.type == MESSAGE_FAILURE) {
-    ctx.failure = m.report;
-    return -1;
+  int fd;
+  bool failed = false;
+  ctx.helper = stays ? between : -1;
+  while (m.type != MESSAGE_PID && hear(&m, &fd) > 0) {
+    if (m.type == MESSAGE_TOKEN) ctx.early = m.token;
+    else if (take_message(&m, fd) < 0) failed = true;
   }
+  if (m.type != MESSAGE_PID && !failed) fail_errno(STEP_CLONE_CLONE, ECHILD, NULL);
+  if (!stays) {
+    waitid(P_PIDFD, (id_t)between, &info, WEXITED);
+    close(between);
+  }
+  if (m.type != MESSAGE_PID) return -1;
   ctx.pid = (pid_t)m.token;
   ctx.pidfd = pidfd_open_(ctx.pid);
-  return ctx.pidfd < 0 ? fail(STEP_CLONE_CLONE, NULL) : 0;
+  if (ctx.pidfd < 0) return fail(STEP_CLONE_CLONE, NULL);
+  return failed ? -1 : 0;
 }
 
 int do_clone(const struct op_clone *op) {
   struct clone3_args args = { .flags = op->flags | CLONE_PIDFD, .exit_signal = SIGCHLD };
   int pidfd = -1, socks[2], cgroup = -1;
-  bool between = op->userns >= 0 || op->pidns >= 0 || foreign_slots(op);
+  bool between = joins(op) || op->helper;
   if (op->cgroup.off) {
     cgroup = open(str(op->cgroup), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (cgroup < 0) return fail(STEP_CLONE_CGROUP, str(op->cgroup));
@@ -124,20 +143,21 @@ int do_clone(const struct op_clone *op) {
   }
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0) return fail(STEP_CLONE_SOCKETPAIR, NULL);
   args.pidfd = (uintptr_t)&pidfd;
-  if (between) args.flags &= CLONE_PIDFD | CLONE_INTO_CGROUP;
+  if (between) args.flags &= CLONE_PIDFD | (op->helper ? 0 : CLONE_INTO_CGROUP);
+  pid_t launcher = op->helper ? getpid() : 0;
+  if (op->helper && !(ctx.listener = allocate_listener())) return fail(STEP_CLONE_CLONE, NULL);
   /*
    * Without root the launcher may write init's id maps only while the files in /proc/PID are the user's, that is, init
    * is dumpable. There is no container yet that it could share a namespace with; becomeRoot ends this.
    */
-  bool unprivileged = !between && (args.flags & CLONE_NEWUSER) && geteuid() != 0;
+  bool unprivileged = !joins(op) && (op->flags & CLONE_NEWUSER) && geteuid() != 0;
   if (unprivileged) prctl(PR_SET_DUMPABLE, 1);
   long pid = clone3(&args);
   if (unprivileged && pid != 0) prctl(PR_SET_DUMPABLE, 0);
   if (pid == 0) {
     close(socks[0]);
-    if (cgroup >= 0) close(cgroup);
-    if (between) run_between(op, socks[1]);
-    run_init(socks[1]);
+    if (between) run_between(op, socks[1], cgroup, launcher);
+    run_init(socks[1], cgroup);
   }
   int error = errno;
   close(socks[1]);
@@ -145,8 +165,7 @@ int do_clone(const struct op_clone *op) {
   if (pid < 0) return fail_errno(STEP_CLONE_CLONE, error, NULL);
   ctx.sync = socks[0];
   if (between) {
-    close(pidfd);
-    if (adopt_grandchild((pid_t)pid) < 0) return -1;
+    if (adopt_grandchild(pidfd, op->helper) < 0) return -1;
   } else {
     ctx.pid = (pid_t)pid;
     ctx.pidfd = pidfd;
@@ -218,16 +237,15 @@ int do_signal(const struct op_signal *op) {
  */
 int do_fork(const struct op_fork *op) {
   (void)op;
-  int gate[2];
   close_directories();
-  if (pipe2(gate, O_CLOEXEC) < 0) return fail(STEP_FORK_FORK, NULL);
-  long pid = syscall(SYS_clone, (unsigned long)CLONE_PARENT, NULL, NULL, NULL, 0ul);
+  int maker = pidfd_open_(getpid());
+  if (maker < 0) return fail(STEP_FORK_FORK, NULL);
+  unsigned long flags = CLONE_PARENT | (ctx.listener ? CLONE_FILES : 0); /* the helper shares the descriptors of both */
+  long pid = syscall(SYS_clone, flags, NULL, NULL, NULL, 0ul);
   if (pid < 0) return fail(STEP_FORK_FORK, NULL);
   if (pid == 0) { /* what it says must come after its pid: it waits for the end of its maker */
-    char none;
-    close(gate[1]);
-    while (read(gate[0], &none, 1) < 0 && errno == EINTR) {}
-    close(gate[0]);
+    wait_pidfd(maker, -1);
+    close(maker);
     return 0;
   }
   struct message m = { .type = MESSAGE_PID, .token = (uint32_t)pid };
@@ -241,7 +259,7 @@ int do_adopt(const struct op_adopt *op) {
   siginfo_t info;
   for (;;) {
     int fd;
-    ssize_t n = receive_message(ctx.sync, &m, &fd);
+    ssize_t n = hear(&m, &fd);
     if (n <= 0) return n < 0 ? fail(STEP_ADOPT_RECEIVE, NULL) : child_died(STEP_ADOPT_DIED);
     if (take_message(&m, fd) < 0) return -1;
     if (m.type == MESSAGE_PID) break;

@@ -61,7 +61,6 @@ static int run(const struct op_spawn *op) {
   char **argv = expand_list(op->argv, 0), **env = list_of(op->env, 1);
   if (op->home && ctx.home) env[op->env.count] = ctx.home;
   volatile int error = 0;
-  if (ctx.list == LIST_INIT) signal(SIGCHLD, SIG_DFL); /* see ops_seccomp.c */
   pid_t pid = vfork();
   if (pid == 0) become(str(op->path), argv, env, in, out[1], &error);
   close(in);

@@ -211,14 +211,19 @@ ssize_t receive_message(int sock, struct message *m, int *fd) {
   return n;
 }
 
+static void stop(int *pidfd) {
+  if (*pidfd < 0) return;
+  pidfd_signal(*pidfd, SIGKILL);
+  siginfo_t info;
+  while (waitid(P_PIDFD, (id_t)*pidfd, &info, WEXITED) < 0 && errno == EINTR) {}
+  close(*pidfd);
+  *pidfd = -1;
+}
+
 /* Kills the container's first process and takes its status, so that nothing is left of a failed create. */
 int stop_child(void) {
-  if (ctx.pidfd < 0) return 0;
-  pidfd_signal(ctx.pidfd, SIGKILL);
-  siginfo_t info;
-  while (waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED) < 0 && errno == EINTR) {}
-  close(ctx.pidfd);
-  ctx.pidfd = -1;
+  stop(&ctx.pidfd);
+  stop(&ctx.helper);
   return 0;
 }
 

@@ -6,7 +6,7 @@ import type { Process, Spec } from "../spec/types.ts";
 import { CLONE_FLAGS, canSetGroups, hasOwn, namespacesOf } from "./compile-namespaces.ts";
 import { compileProcess, type ProcessOps } from "./compile-process.ts";
 import { anyCpuOp, bitmap, linuxProcessOps } from "./compile-scheduling.ts";
-import { compileSeccompOps } from "./compile-seccomp.ts";
+import { compileSeccompOps, type SeccompOps } from "./compile-seccomp.ts";
 import type { HostFacts } from "./input.ts";
 import { LAUNCHER_SLOT, type Op, PID, TOKENS } from "./ops.ts";
 import type { Program } from "./program.ts";
@@ -65,7 +65,7 @@ export function compileExec(input: ExecInput): Program {
     createCwd: false,
     foreground: !input.detach,
   });
-  const launcher = [...beforeClone(input, seccomp.connect), ...afterClone(input, seccomp.launcher, tail)];
+  const launcher = [...beforeClone(input, seccomp), ...afterClone(input, seccomp.launcher, tail)];
   return {
     launcher,
     init: initOps(input, tail),
@@ -79,7 +79,8 @@ function usesSocket(input: ExecInput): boolean {
   return input.process.terminal === true && input.consoleSocket !== undefined;
 }
 
-function beforeClone(input: ExecInput, connect: readonly Op[]): Op[] {
+function beforeClone(input: ExecInput, { connect, launcher }: SeccompOps): Op[] {
+  const helper = launcher.length > 0;
   const { facts, pid, startTime, spec } = input;
   const ns = namespacesOf(spec);
   const ops: Op[] = [];
@@ -100,7 +101,7 @@ function beforeClone(input: ExecInput, connect: readonly Op[]): Op[] {
   }
   ops.push(...connect);
   // Not yet in the container's pid namespace, where it could be looked into: see the op fork.
-  ops.push({ op: "clone", flags: 0, cgroup: input.into, pidns: -1, userns: -1, what: "exec" });
+  ops.push({ op: "clone", flags: 0, cgroup: input.into, pidns: -1, userns: -1, helper, what: "exec" });
   return ops;
 }
 

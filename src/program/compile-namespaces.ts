@@ -2,7 +2,7 @@
 import { TsruncError } from "../errors.ts";
 import type { IDMapping, NamespaceType, Spec } from "../spec/types.ts";
 import type { HostFacts } from "./input.ts";
-import { literal, type Op, PID, TOKENS } from "./ops.ts";
+import { literal, type Op, type OpOf, PID, TOKENS } from "./ops.ts";
 
 /** Flags of clone(2), also the types of setns(2). */
 export const CLONE_FLAGS: Readonly<Record<NamespaceType, number>> = {
@@ -58,6 +58,7 @@ export function compileNamespaces(
   ns: Namespaces,
   facts: HostFacts,
   into: string | undefined,
+  helper: boolean,
 ): NamespaceOps {
   const open: Op[] = [];
   const slots = new Map<NamespaceType, number>();
@@ -75,7 +76,7 @@ export function compileNamespaces(
   }
   return {
     open,
-    clone: cloneOp(ns, slots, into),
+    clone: { ...cloneOp(ns, slots, into), helper },
     maps: [...idMaps(spec, ns, facts), ...offsetOps(spec, ns)],
     first: firstOps(spec, ns),
     enter: enterOps(spec, ns, slots),
@@ -83,7 +84,11 @@ export function compileNamespaces(
   };
 }
 
-function cloneOp(ns: Namespaces, slots: ReadonlyMap<NamespaceType, number>, into: string | undefined): Op {
+function cloneOp(
+  ns: Namespaces,
+  slots: ReadonlyMap<NamespaceType, number>,
+  into: string | undefined,
+): Omit<OpOf<"clone">, "helper"> {
   let flags = 0;
   // A cgroup namespace shows the cgroup its maker is in, and a time namespace has to be given its offsets
   // before anybody is in it: both are made by init itself.

@@ -63,7 +63,7 @@ export function compileCreate(input: CompileInput): Program {
     createCwd: true,
     foreground: input.mode === "run",
   });
-  const names = compileNamespaces(spec, ns, input.facts, input.cgroup.into);
+  const names = compileNamespaces(spec, ns, input.facts, input.cgroup.into, seccomp.launcher.length > 0);
   const network = compileNetDevices(input, names.network);
   const rootfs = compileRootfs(input, ns);
   const parts: Parts = { input, ns, names, network, rootfs, seccomp, process, keepFds };

@@ -75,7 +75,14 @@ export const OPS = {
   // ---- the container's process, from outside ----
   clone: {
     on: "L",
-    args: { flags: "u64", cgroup: "str?", pidns: "slot", userns: "slot" },
+    args: {
+      flags: "u64",
+      cgroup: "str?",
+      pidns: "slot",
+      userns: "slot",
+      /** A process beside init shares its descriptors, to take the seccomp listener from it. */
+      helper: "bool",
+    },
     steps: ["cgroup", "setns pid", "socketpair", "clone", "setns user"],
   },
   childWrite: { on: "L", args: { file: "str", text: "text", ignore: "errnos" }, steps: ["open", "write"] },
@@ -289,7 +296,7 @@ export const OPS = {
   fifo: { on: "I", args: { slot: "slot" }, steps: ["open", "write"] },
   exec: { on: "I", args: { argv: "strs", env: "texts" }, steps: ["outside", "execve"] },
   // ---- the seccomp listener, by the launcher ----
-  seccompListener: { on: "L", args: { slot: "slot", state: "text" }, steps: ["receive", "getfd", "send", "died"] },
+  seccompListener: { on: "L", args: { slot: "slot", state: "text" }, steps: ["receive", "send", "died"] },
 } as const;
 
 /** Stands for the container's pid in the launcher's pid namespace (in hooks run by init: as init sees itself). */
