@@ -13,11 +13,12 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import process from "node:process";
 import { cgroupDirectory } from "./lib/cgroup.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { ProbeResult } from "./lib/probe.ts";
 import { startCommand, until } from "./lib/runtime.ts";
-import { setNamespace, useUserNamespace } from "./lib/spec.ts";
+import { grant, setNamespace, useUserNamespace } from "./lib/spec.ts";
 import { receiverProgram } from "./lib/workspace.ts";
 
 area();
@@ -111,6 +112,21 @@ for (const uid of [0, 1000])
         });
     },
   );
+
+check("not even CAP_SYS_PTRACE in a shared pid namespace finds the host's /proc through a created init", async (t) => {
+  const host = t.container((spec) => grant(spec, "CAP_SYS_PTRACE"));
+  await host.up();
+  const c = t.container();
+  setNamespace(c.spec, "pid", `/proc/${await host.pid()}/ns/pid`);
+  c.spec.process.args = ["/bin/probe", "wait"];
+  await c.create();
+  const script = `cd /proc/${innerPid(await c.pid())}/fd && echo * && ls -d */${process.pid}/status`;
+  const [descriptors, ...found] = (await host.verb("exec", "/bin/sh", "-c", script)).stdout.split("\n");
+  expect(descriptors).toStartWith("0 1 2 ");
+  expect(found).toEqual([""]);
+  await c.start();
+  expect((await c.state()).status).toBe("running");
+});
 
 check("hooks of a container that joins a pid namespace stay out of it", async (t) => {
   const host = t.container();

@@ -6,8 +6,11 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include "init.h"
+#include "mount_api.h"
 
+#define FS_NOSYMFOLLOW 0x2000 /* ST_NOSYMFOLLOW of include/linux/statfs.h: no link can be followed, not even /proc/self/fd/N */
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
 #endif
@@ -101,6 +104,24 @@ int do_sysctl(const struct op_sysctl *op) {
   if (dir >= 0) close(dir);
   if (fd < 0) return fail_errno(STEP_SYSCTL_OPEN, error, str(op->path));
   return write_proc(fd, op->value) < 0 ? fail(STEP_SYSCTL_WRITE, str(op->path)) : 0;
+}
+
+/*
+ * Before `start`, init waits for as long as anybody likes. Processes of a pid namespace that it has joined can take its
+ * descriptors if they have CAP_SYS_PTRACE, dumpable or not, and with the host's /proc they would have the host. Now it is
+ * only needed to open the FIFO again, for which any procfs will do that has this process.
+ */
+int do_own_proc(const struct op_own_proc *op) {
+  (void)op;
+  char pid[24];
+  struct statfs fs;
+  int own = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (own < 0) return 0;
+  bool usable = fstatfs(own, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC && !(fs.f_flags & FS_NOSYMFOLLOW) &&
+                readlinkat(own, "self", pid, sizeof pid) > 0;
+  close(usable ? ctx.proc : own);
+  if (usable) ctx.proc = own;
+  return 0;
 }
 
 int do_proc_self(const struct op_proc_self *op) {

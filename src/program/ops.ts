@@ -233,6 +233,8 @@ export const OPS = {
   /** exec: the root of the mount namespace that was joined, or the directory of a slot. */
   enterRoot: { on: "I", args: { slot: "slot" }, steps: ["chroot", "open"] },
   sysctl: { on: "I", args: { path: "str", value: "str" }, steps: ["open", "write"] },
+  /** From here on /proc is the container's own, where it has one: nobody is to find the host's in a process that waits. */
+  ownProc: { on: "I", args: {}, steps: ["open"] },
   procSelf: { on: "I", args: { file: "str", text: "str", ignore: "errnos" }, steps: ["open", "write"] },
   // ---- init: the process ----
   console: {
