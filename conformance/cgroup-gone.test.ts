@@ -1,10 +1,10 @@
-/** A container whose cgroups somebody removed after moving its processes elsewhere. */
+/** A container whose cgroups are not as the runtime made them: removed, or divided further. */
 import { expect } from "bun:test";
-import { existsSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { cgroupPath, hierarchyRoots } from "./lib/cgroup.ts";
+import { cgroupDirectory, cgroupPath, hierarchyRoots } from "./lib/cgroup.ts";
 import type { Container } from "./lib/container.ts";
-import { area, check } from "./lib/harness.ts";
+import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { cgroupVersion } from "./lib/host.ts";
 
 area();
@@ -45,3 +45,31 @@ if (cgroupVersion() === 2)
     expect(result).toMatchObject({ code: 0, stderr: "" });
     expect(cgroupPath(Number(readFileSync(pidFile, "utf8")), "pids")).toBe("/");
   });
+
+if (cgroupVersion() === 2) {
+  checkTsrunc("exec into a cgroup that has controllers enabled names it", async (t) => {
+    const c = t.container(named);
+    await c.up();
+    const pid = await c.pid();
+    const top = cgroupDirectory(pid, "pids");
+    mkdirSync(path.join(top, "inner"));
+    writeFileSync(path.join(top, "inner", "cgroup.procs"), String(pid));
+    writeFileSync(path.join(top, "cgroup.subtree_control"), "+pids");
+    expect((await c.verb("exec", "/bin/true")).code).toBe(0);
+    const { code, stderr } = await c.verb("exec", "--cgroup=/", "/bin/true");
+    expect(code).toBe(255);
+    expect(stderr).toContain(`cgroup \`${top}\` takes no process: device or resource busy (EBUSY)`);
+    expect(stderr).toContain("--cgroup");
+  });
+
+  checkTsrunc("exec into a cgroup beside a threaded one names it", async (t) => {
+    const c = t.container(named);
+    await c.up();
+    const top = cgroupDirectory(await c.pid(), "pids");
+    for (const name of ["threads", "other"]) mkdirSync(path.join(top, name));
+    writeFileSync(path.join(top, "threads", "cgroup.type"), "threaded");
+    const { code, stderr } = await c.verb("exec", "--cgroup=other", "/bin/true");
+    expect(code).toBe(255);
+    expect(stderr).toContain(`cgroup \`${top}/other\` takes no process: operation not supported (EOPNOTSUPP)`);
+  });
+}

@@ -100,7 +100,7 @@ static _Noreturn void run_between(const struct op_clone *op, int sock, int cgrou
       if (op->helper) help(sock, launcher);
       _exit(0);
     }
-    fail(STEP_CLONE_CLONE, NULL);
+    fail(STEP_CLONE_CLONE, str(op->cgroup));
   }
   m.type = MESSAGE_FAILURE;
   m.report = ctx.failure;
@@ -162,7 +162,7 @@ int do_clone(const struct op_clone *op) {
   int error = errno;
   close(socks[1]);
   if (cgroup >= 0) close(cgroup);
-  if (pid < 0) return fail_errno(STEP_CLONE_CLONE, error, NULL);
+  if (pid < 0) return fail_errno(STEP_CLONE_CLONE, error, str(op->cgroup));
   ctx.sync = socks[0];
   if (between) {
     if (adopt_grandchild(pidfd, op->helper) < 0) return -1;

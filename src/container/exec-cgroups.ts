@@ -40,7 +40,7 @@ function place(paths: Record<string, string>, text: string): void {
   for (const name of names ?? Object.keys(paths)) {
     const base = paths[name];
     if (base === undefined) throw new TsruncError("usage", `flag \`--cgroup\`: unknown controller \`${name}\``);
-    const full = path.join(base, relative);
+    const full = path.join(base, relative).replace(/\/+$/, "");
     // With the separator: `/a/bc` is not below `/a/b`.
     if (full !== base && !full.startsWith(`${base}/`)) {
       throw new TsruncError(

@@ -90,6 +90,9 @@ function messageOf(op: OpName, step: string, what: string | null, report: Report
     return `failed to connect with seccomp agent \`${detail}\`: ${errnoPhrase(errnoName(errno))}`;
   if (op === "mount" && step === "target" && errnoName(errno) === "ELOOP")
     return `${what ?? op}: must be mounted on ordinary directory, not on a symbolic link`;
+  if (op === "clone" && step === "clone" && CGROUP_ERRNOS.includes(errnoName(errno)))
+    return `${what ?? op}: cgroup \`${detail}\` takes no process: ${errnoPhrase(errnoName(errno))}`;
+  if (op === "clone" && step === "clone") return `${what ?? op}: clone: ${errnoPhrase(errnoName(errno))}`;
   const subject = what ?? `${op}`;
   const object = detail === "" || subject.includes(`(${detail})`) ? "" : `\`${detail}\``;
   const action = [step === subject ? "" : step, object].filter((word) => word !== "").join(" ");
@@ -140,9 +143,7 @@ function hintOf(op: OpName, step: string, { errno, aux, detail }: Report): strin
   if (step === "died" && (aux === SIGILL || aux === SIGSYS))
     return "a seccomp profile must allow what executing a program takes, such as execve, mmap and exit_group";
   if (step === "died" && aux === 9) return "if a memory limit is set, it may be too low for the container to start";
-  if (op === "clone" && name === "ENOSPC") return "a limit in /proc/sys/user/max_*_namespaces is reached";
-  if (op === "clone" && name === "EPERM")
-    return "without root, a user namespace is needed, and the host may forbid those";
+  if (op === "clone") return cloneHint(name);
   if (op === "mount" && step === "procfs") return "only single files such as /proc/cpuinfo may be covered there";
   if (op === "mount" && name === "EPERM" && step !== "procfs")
     return "the user namespace may not have the rights for this file system";
@@ -162,6 +163,26 @@ function hintOf(op: OpName, step: string, { errno, aux, detail }: Report): strin
   if (op.startsWith("net")) return networkHint(op, step, name);
   if (op === "chdir" && name === "EACCES") return "the user of the process may not enter it";
   return undefined;
+}
+
+/** The kernel refuses processes by these (cgroup_migrate_vet_dst of kernel/cgroup/cgroup.c), and nothing else of clone. */
+const CGROUP_ERRNOS = ["EBUSY", "EOPNOTSUPP"];
+
+function cloneHint(name: string): string | undefined {
+  switch (name) {
+    case "ENOSPC":
+      return "a limit in /proc/sys/user/max_*_namespaces is reached";
+    case "EPERM":
+      return "without root, a user namespace is needed, and the host may forbid those";
+    case "EAGAIN":
+      return "a limit on processes is reached, such as pids.max of this cgroup or of one above it";
+    case "EBUSY":
+      return "with controllers in cgroup.subtree_control this cgroup takes no processes, only those below it do; `exec --cgroup` can name one";
+    case "EOPNOTSUPP":
+      return "a cgroup beside or above it is threaded, so it takes no processes while its cgroup.type is `domain invalid`";
+    default:
+      return undefined;
+  }
 }
 
 /** cgroup v1 sets no limit below what is in use (cgroup-v1/memory.rst); the numbers are of the moment, as with runc. */
