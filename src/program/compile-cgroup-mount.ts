@@ -16,10 +16,14 @@ interface Attributes {
   readonly propagation: number;
 }
 
-/** Without a cgroup namespace the host's tree is shown: in a user namespace never writable (CVE-2023-25809). */
+/**
+ * Without a cgroup namespace the host's tree is shown: in a user namespace never writable (CVE-2023-25809), be it one of the
+ * container or that of a rootless engine, whose owner may write there.
+ */
 function attributesOf(entry: MountEntry, input: CompileInput): Attributes {
   const ns = namespacesOf(input.spec);
-  const exposed = !hasOwn(ns, "cgroup") && (hasOwn(ns, "user") || input.facts.euid !== 0);
+  const confined = hasOwn(ns, "user") || input.facts.inUserNamespace || input.facts.euid !== 0;
+  const exposed = !hasOwn(ns, "cgroup") && confined;
   const { set, propagation } = entry.options;
   return { set: exposed ? set | MOUNT_ATTR_RDONLY : set, propagation };
 }

@@ -3,8 +3,9 @@ import { expect, test } from "bun:test";
 import { compileCreate } from "../../src/program/compile.ts";
 import { candidates, capabilityMask } from "../../src/program/compile-process.ts";
 import { bitmap } from "../../src/program/compile-scheduling.ts";
+import type { HostFacts } from "../../src/program/input.ts";
 import { literal, type Op, type OpName, type OpOf, PID, TOKENS } from "../../src/program/ops.ts";
-import type { Linux, Process } from "../../src/spec/types.ts";
+import type { Linux, NamespaceType, Process } from "../../src/spec/types.ts";
 import { compileInput, hostFacts, small, V2 } from "./programs.ts";
 
 function process(changes: Partial<Process>): Process {
@@ -160,4 +161,21 @@ test.each<[string, Parameters<typeof hostFacts>[1], string]>([
 test("a container without network devices opens no socket for them", () => {
   const { launcher, cleanup } = compileCreate(compileInput(small(["network"], { netDevices: {} })));
   expect([...launcher, ...cleanup].filter(({ op }) => op.startsWith("net"))).toEqual([]);
+});
+
+test.each<[string, Partial<HostFacts>, readonly NamespaceType[], number]>([
+  ["the host's root", {}, ["mount"], 0],
+  ["a user without privileges", { euid: 1000 }, ["mount"], 1],
+  ["root of a rootless engine's user namespace", { inUserNamespace: true }, ["mount"], 1],
+  ["root of that, with a cgroup namespace", { inUserNamespace: true }, ["mount", "cgroup"], 0],
+])("CVE-2023-25809: a cgroup mount that is to be writable, by %s", (_, facts, namespaces, readonly) => {
+  const spec = {
+    ...small(namespaces, {}),
+    mounts: [{ destination: "/sys/fs/cgroup", type: "cgroup", options: ["rw"] }],
+  };
+  const { init } = compileCreate(compileInput(spec, { facts: hostFacts(V2, facts) }));
+  const at = (op: Op) => (op.op === "bind" || op.op === "mount") && op.at === "/mounts/0";
+  const attributes = init.filter(at).map((op) => (op.op === "bind" ? op.set : op.op === "mount" ? op.attr : -1));
+  expect(attributes.length).toBeGreaterThan(0);
+  expect(new Set(attributes)).toEqual(new Set([readonly]));
 });
