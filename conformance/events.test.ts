@@ -150,6 +150,24 @@ if (hasController("memory") && hasController("pids")) {
   });
 }
 
+if (hasController("memory") && !V2)
+  for (const strikes of [1, 0])
+    checkTsrunc(`events of a container that is gone before it could look, after ${strikes} OOM kills`, async (t) => {
+      const end = strikes === 1 ? "exec dd if=/dev/zero of=/dev/null bs=100M count=1" : "exit 0";
+      const c = await limited(t, `trap '${end}' USR1; echo ready; sleep 1000 & wait`);
+      await c.waitForOutput("ready");
+      const { result, child } = listen(t, c, "--interval", "1h");
+      await until("events to be under way", () => sleeping(child.pid ?? 0));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      child.kill("SIGSTOP");
+      await c.kill("USR1");
+      await c.waitForStatus("stopped");
+      await c.delete();
+      child.kill("SIGCONT");
+      const line = `{"type":"oom","id":"${c.id}"}\n`;
+      expect(await result).toMatchObject({ code: 0, stderr: "", stdout: line.repeat(strikes) });
+    });
+
 check("events of a created container works, of a stopped and of an unknown one it is refused", async (t) => {
   const c = t.container((spec) => {
     spec.process.args = ["/bin/true"];

@@ -1,6 +1,7 @@
 /** events: statistics at intervals, and an event whenever memory ran out. */
 import * as path from "node:path";
 import { oomState } from "../cgroups/oom.ts";
+import { countOom } from "../cgroups/oom-v1.ts";
 import { readStats } from "../cgroups/stats.ts";
 import type { Stats } from "../cgroups/stats-types.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
@@ -24,6 +25,11 @@ export type Watch = (process: ProcessRef) => Promise<void>;
  * and v2, and shows what happened between two looks; the last look is when the container ends, while its cgroup is there.
  */
 const LOOK_MS = 200;
+
+/** How long v1 may take to take a cgroup down after its removal, in milliseconds: 25 to 150 as a rule. */
+const DOWN_MS = 2000;
+/** Between what the kernel does for the two events of a cgroup that is taken down. */
+const SETTLE_MS = 20;
 
 const NO_CGROUP: CgroupRecord = { version: "none", manager: "disabled", paths: {} };
 
@@ -64,6 +70,9 @@ class Follower {
   readonly #cgroup: CgroupRecord;
   readonly #intervalMs: number;
   readonly #queue: ContainerEvent[] = [];
+  readonly #counter: ReturnType<typeof countOom>;
+  /** Of the counter: what {@link ContainerEvent}s have told. */
+  #told = 0;
   #oom: ReturnType<typeof oomState>;
   #due: number;
   #timer: NodeJS.Timeout | undefined;
@@ -74,7 +83,9 @@ class Follower {
     this.#record = record;
     this.#cgroup = cgroup;
     this.#intervalMs = intervalMs;
+    this.#counter = countOom(cgroup);
     this.#oom = oomState(cgroup);
+    this.#told = this.#counter?.count() ?? 0;
     this.#due = performance.now() + intervalMs;
     this.#sleep();
     const look = (): void => this.#look();
@@ -94,6 +105,7 @@ class Follower {
   stop(): void {
     this.#over = true;
     clearTimeout(this.#timer);
+    this.#counter?.close();
   }
 
   #sleep(): void {
@@ -106,7 +118,8 @@ class Follower {
     clearTimeout(this.#timer);
     const alive = isAlive(this.#record);
     this.#lookAtMemory();
-    if (!alive) this.stop();
+    if (!alive && this.#counter !== undefined && this.#oom.kills === undefined) this.#awaitRemoval(this.#counter);
+    else if (!alive) this.stop();
     else {
       if (performance.now() >= this.#due) this.#takeStats();
       this.#sleep();
@@ -115,10 +128,28 @@ class Follower {
   }
 
   #lookAtMemory(): void {
+    const count = this.#counter?.count() ?? 0;
     const [before, now] = [this.#oom, oomState(this.#cgroup)];
     const killed = now.kills !== undefined && now.kills > (before.kills ?? 0);
-    if (killed || (now.underOom && !before.underOom)) this.#queue.push({ type: "oom", id: this.#record.id });
+    if (killed || (now.underOom && !before.underOom)) {
+      this.#queue.push({ type: "oom", id: this.#record.id });
+      this.#told = count;
+    }
     this.#oom = now;
+  }
+
+  /** The cgroup was removed before it could be looked at for the last time: what the kernel counted is all there is. */
+  #awaitRemoval(counter: NonNullable<ReturnType<typeof countOom>>, until = performance.now() + DOWN_MS): void {
+    if (this.#over) return;
+    if (!counter.gone() && performance.now() < until) {
+      this.#timer = setTimeout(() => this.#awaitRemoval(counter, until), SETTLE_MS / 2);
+      return;
+    }
+    this.#timer = setTimeout(() => {
+      if (counter.count() > this.#told + 1) this.#queue.push({ type: "oom", id: this.#record.id });
+      this.stop();
+      this.#wake?.();
+    }, SETTLE_MS);
   }
 
   #takeStats(): void {

@@ -6,6 +6,7 @@ export type Arg = number | string | readonly string[];
 
 /** libc's own functions where glibc 2.27 and musl 1.1.20 have them, `syscall` for what is younger. All return int. */
 export const FUNCTIONS = {
+  eventfd: ["int", "int"],
   execve: ["string", "strings", "strings"],
   fcntl: ["int", "int", "long"],
   flock: ["int", "int"],

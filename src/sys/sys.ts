@@ -22,6 +22,8 @@ const MFD_ALLOW_SEALING = 2;
 const MFD_EXEC = 0x10; // Linux 6.3
 const SEAL_EXEC = 0x20; // Linux 6.3
 const SEAL_ALL = 0x0f; // F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE
+const EFD_NONBLOCK = 0o4000;
+const EFD_CLOEXEC = 0o2000000;
 const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -32,7 +34,15 @@ const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 
 /** The calls by the names that {@link setFault} takes. */
-export type CallName = "execve" | "fcntl" | "flock" | "memfd_create" | "pidfd_open" | "pidfd_send_signal" | "prctl";
+export type CallName =
+  | "eventfd"
+  | "execve"
+  | "fcntl"
+  | "flock"
+  | "memfd_create"
+  | "pidfd_open"
+  | "pidfd_send_signal"
+  | "prctl";
 
 export interface Fault {
   readonly call: CallName;
@@ -91,6 +101,11 @@ export function memfdCreate(name: string): number {
 export function addSeals(fd: number): void {
   if (tryCall("fcntl", () => libc("fcntl", fd, F_ADD_SEALS, SEAL_ALL | SEAL_EXEC)) >= 0) return;
   call("fcntl", `seals of descriptor ${fd}`, () => libc("fcntl", fd, F_ADD_SEALS, SEAL_ALL));
+}
+
+/** A counter that the kernel adds to; close-on-exec, and a read that finds 0 is EAGAIN (eventfd(2)). @throws TsruncError `io` */
+export function eventfd(): number {
+  return call("eventfd", "counter", () => libc("eventfd", 0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 /** Whether a descriptor is closed by execve. @throws TsruncError `io` */
