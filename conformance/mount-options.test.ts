@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
-import { area, check } from "./lib/harness.ts";
+import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { isTsrunc, kernelAtLeast } from "./lib/host.ts";
 import { mountEntries } from "./lib/probe.ts";
 import type { Mount } from "./lib/spec.ts";
@@ -209,6 +209,19 @@ for (const [option, pattern] of PROPAGATION)
     });
     expect((await c.probe("report")).mount("/m")?.propagation.join(" ")).toMatch(pattern);
   });
+
+checkTsrunc("remount changes what it names, data and propagation too, and leaves the rest", async (t) => {
+  const c = t.container((spec) => {
+    const mount = { destination: "/m", type: "tmpfs", source: "tmpfs" };
+    spec.mounts.push({ ...mount, options: ["nosuid", "noexec", "size=1m"] });
+    spec.mounts.push({ ...mount, options: ["remount", "nodev", "exec", "size=2m", "shared"] });
+  });
+  const found = (await c.probe("report")).mount("/m");
+  expect(found?.options).toEqual(expect.arrayContaining(["nosuid", "nodev"]));
+  expect(found?.options).not.toContain("noexec");
+  expect(found?.superOptions).toContain("size=2048k");
+  expect(found?.propagation.join(" ")).toMatch(/^shared:\d+$/);
+});
 
 check("options that only mount(2) takes leave the others as they are", async (t) => {
   const c = t.container((spec) => {

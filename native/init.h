@@ -151,6 +151,7 @@ int make_target(const char *path, enum want want, unsigned mode, bool nofollow);
 int open_parent(const char *path, const char **name);
 int open_tree_(int dir, const char *path, unsigned flags);
 int move_mount_(int tree, int target);
+unsigned long classic_flags(int fd, uint64_t set, uint64_t clear);
 int set_attributes(int fd, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive);
 
 /* idmap.c */

@@ -132,7 +132,7 @@ static const struct { uint64_t attr; unsigned long ms; } flag_names[] = {
   { MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW },
 };
 
-static unsigned long classic_flags(int fd, uint64_t set, uint64_t clear) {
+unsigned long classic_flags(int fd, uint64_t set, uint64_t clear) {
   struct statvfs st;
   unsigned long flags = 0;
   if (fstatvfs(fd, &st) == 0) flags = st.f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME);

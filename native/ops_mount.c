@@ -189,12 +189,19 @@ int do_bind(const struct op_bind *op) {
 int do_remount(const struct op_remount *op) {
   int target = open_in_root(str(op->dest), O_PATH, 0);
   if (target < 0) return fail(STEP_REMOUNT_TARGET, str(op->dest));
-  int rc = set_attributes(target, op->set, op->clear, 0, false);
-  if (rc == 0 && op->data.off) {
+  uint64_t set = op->set;
+  if (op->data.off) { /* gives the mount itself the attributes of the call: so far as can be, those that it has */
     char path[40];
-    rc = mount(NULL, fd_path(path, target), NULL, MS_REMOUNT, str(op->data));
+    unsigned long flags = classic_flags(target, op->set, op->clear);
+    if (flags & MS_RDONLY) set |= MOUNT_ATTR_RDONLY;
+    if (mount(NULL, fd_path(path, target), NULL, MS_REMOUNT | (flags & ~(unsigned long)MS_RDONLY), str(op->data)) < 0)
+      return fail(STEP_REMOUNT_ATTRIBUTES, str(op->dest));
   }
-  if (rc < 0) return fail(STEP_REMOUNT_ATTRIBUTES, str(op->dest));
+  if (set_attributes(target, set, op->clear, 0, false) < 0 ||
+      set_attributes(target, op->recursive_set, op->recursive_clear, 0, true) < 0)
+    return fail(STEP_REMOUNT_ATTRIBUTES, str(op->dest));
+  if (set_attributes(target, 0, 0, op->propagation, op->propagation & MS_REC) < 0)
+    return fail(STEP_REMOUNT_PROPAGATION, str(op->dest));
   close(target);
   return 0;
 }

@@ -1,9 +1,10 @@
 /** A mount of type `cgroup`: what the container sees depends on the host's hierarchy, not on its version in config.json. */
 import type { CgroupFacts, Hierarchy } from "../cgroups/facts.ts";
-import { type MountEntry, mountLabel } from "./compile-mounts.ts";
+import type { MountEntry } from "./compile-mounts.ts";
 import { hasOwn, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import { MOUNT_ATTR_RDONLY } from "./mount-options.ts";
+import { mountLabel, readonlyOp } from "./mount-parts.ts";
 import type { Op } from "./ops.ts";
 
 export function compileCgroupMount(entry: MountEntry, input: CompileInput, facts: CgroupFacts): Op[] {
@@ -75,7 +76,7 @@ function v1Mounts(entry: MountEntry, input: CompileInput, facts: CgroupFacts): O
   const own = hasOwn(namespacesOf(input.spec), "cgroup");
   for (const hierarchy of facts.v1) ops.push(...hierarchyOps(entry, input, hierarchy, own, a));
   if ((a.set & MOUNT_ATTR_RDONLY) !== 0) {
-    ops.push({ op: "remount", dest, set: MOUNT_ATTR_RDONLY, clear: 0, data: undefined, at, what });
+    ops.push(readonlyOp(dest, at, what));
   }
   return ops;
 }

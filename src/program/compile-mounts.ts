@@ -13,6 +13,7 @@ import {
   type MountOptions,
   parseMountOptions,
 } from "./mount-options.ts";
+import { mountLabel } from "./mount-parts.ts";
 import { MOUNT_FLAGS, type Op, type OpOf, TOKENS } from "./ops.ts";
 
 /** File systems with no store behind them: read-only is a matter of the mount there, not of a shared superblock. */
@@ -85,15 +86,6 @@ function compileMount(entry: MountEntry, input: CompileInput): Op[] {
   // As runc: their files have labels of their own.
   const isLabelled = type !== "proc" && type !== "sysfs";
   return [newMountOp(entry, type, isLabelled ? mountLabel(input) : undefined)];
-}
-
-/** `linux.mountLabel`. @throws TsruncError `unsupported` on a host without SELinux */
-export function mountLabel({ spec, facts }: Pick<CompileInput, "spec" | "facts">): string | undefined {
-  const label = spec.linux?.mountLabel ?? "";
-  if (label === "" || facts.lsm.includes("selinux")) return label === "" ? undefined : label;
-  throw new TsruncError("unsupported", `apply mount label \`${label}\`: selinux is not enabled on this host`, {
-    at: "/linux/mountLabel",
-  });
 }
 
 function hasIdmap({ mount, options }: MountEntry): boolean {
@@ -225,14 +217,7 @@ export function sendTreeOps(init: readonly Op[], { spec }: CompileInput): Op[] {
 
 function remountOp(entry: MountEntry): Op {
   const { options, dest, at, what } = entry;
-  const data = [...options.superblock, ...options.data].join(",");
-  return {
-    op: "remount",
-    dest,
-    set: options.set,
-    clear: options.clear,
-    data: data === "" ? undefined : data,
-    at,
-    what,
-  };
+  const { set, clear, recursiveSet, recursiveClear, propagation } = options;
+  const data = [...options.superblock, ...options.data].join(",") || undefined;
+  return { op: "remount", dest, set, clear, recursiveSet, recursiveClear, propagation, data, at, what };
 }

@@ -2,7 +2,7 @@
 import * as path from "node:path";
 import { TsruncError } from "../errors.ts";
 import type { Device, Spec } from "../spec/types.ts";
-import { compileMounts, isBind, type MountEntry, mountEntries, mountLabel, sendsTrees } from "./compile-mounts.ts";
+import { compileMounts, isBind, type MountEntry, mountEntries, sendsTrees } from "./compile-mounts.ts";
 import { hasOwn, type Namespaces, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import {
@@ -17,6 +17,7 @@ import {
   MS_UNBINDABLE,
   parseMountOptions,
 } from "./mount-options.ts";
+import { mountLabel, readonlyOp } from "./mount-parts.ts";
 import { MOUNT_FLAGS, type Op, PIVOT_MODES } from "./ops.ts";
 
 const S_IFCHR = 0o20000;
@@ -215,7 +216,7 @@ function coverOps(spec: Spec, entries: readonly MountEntry[], context: string | 
   const ops: Op[] = [];
   for (const { dest, options, at, what } of entries) {
     if (dest !== "/dev" || (options.set & MOUNT_ATTR_RDONLY) === 0) continue;
-    ops.push({ op: "remount", dest, set: MOUNT_ATTR_RDONLY, clear: 0, data: undefined, at, what });
+    ops.push(readonlyOp(dest, at, what));
   }
   const cover = (field: "readonlyPaths" | "maskedPaths", op: (dest: string, at: string, what: string) => Op) => {
     const list = spec.linux?.[field] ?? [];

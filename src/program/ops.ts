@@ -206,7 +206,19 @@ export const OPS = {
     },
     steps: ["source", "target", "clone", "attributes", "move", "propagation", "procfs", "idmap"],
   },
-  remount: { on: "I", args: { dest: "str", set: "u64", clear: "u64", data: "str?" }, steps: ["target", "attributes"] },
+  remount: {
+    on: "I",
+    args: {
+      dest: "str",
+      set: "u64",
+      clear: "u64",
+      recursiveSet: "u64",
+      recursiveClear: "u64",
+      propagation: "u64",
+      data: "str?",
+    },
+    steps: ["target", "attributes", "propagation"],
+  },
   rootDir: { on: "I", args: { dest: "str", mode: "u64" }, steps: ["mkdir"] },
   symlink: { on: "I", args: { target: "str", dest: "str", replace: "bool" }, steps: ["parent", "unlink", "symlink"] },
   device: {
