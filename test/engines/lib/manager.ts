@@ -5,7 +5,7 @@ import { TAG } from "./workspace.ts";
 /** Whether the machine has cgroup v2 only. */
 export const V2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
 
-export const CGROUP_MANAGER = V2 && existsSync("/run/systemd/system") ? "systemd" : "cgroupfs";
+export const CGROUP_MANAGER = V2 && existsSync("/run/systemd/private") ? "systemd" : "cgroupfs";
 
 /** What `--cgroup-parent` takes: the run's own. */
 export const CGROUP_PARENT = CGROUP_MANAGER === "systemd" ? `${TAG}.slice` : `/${TAG}`;
