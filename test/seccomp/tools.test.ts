@@ -1,10 +1,11 @@
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import {
   chmodSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -141,8 +142,20 @@ test("reports", () => {
   expect(stats).toMatch(/ {2}epoll_wait +\d+ {2}ERRNO\(1\)\n/);
 });
 
+const folders: string[] = [];
+
+function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), "tsrunc-cache-"));
+  folders.push(folder);
+  return folder;
+}
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
 test("the cache gives the same filter, and does not trust what it finds", () => {
-  const folder = join(mkdtempSync(join(tmpdir(), "tsrunc-cache-")), "seccomp");
+  const folder = join(scratch(), "seccomp");
   const options = { arch: ARCH } as const;
   const fresh = compileSeccomp(PROFILE, options);
   expect(compileSeccompCached(PROFILE, options, folder)).toEqual(fresh);
@@ -150,7 +163,7 @@ test("the cache gives the same filter, and does not trust what it finds", () => 
   expect(readdirSync(folder)).toHaveLength(1);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(statSync(folder).mode & 0o777).toBe(0o700);
-  expect(compileSeccompCached(PROFILE, options, folder)).toEqual(fresh);
+  expect(compileSeccompCached(PROFILE, options, folder)).toEqual({ ...fresh, cached: true });
 
   const good = readFileSync(path);
   const evil = Buffer.from(good);
@@ -193,7 +206,7 @@ test("the cache key and the file name depend on all that decides", () => {
 });
 
 test("a file of another key under the same name is not used", () => {
-  const folder = join(mkdtempSync(join(tmpdir(), "tsrunc-cache-")), "seccomp");
+  const folder = join(scratch(), "seccomp");
   const options = { arch: ARCH } as const;
   const other: Seccomp = { ...PROFILE, syscalls: [{ names: ["bpf"], action: "SCMP_ACT_ALLOW" }] };
   const same: Seccomp = { ...PROFILE, syscalls: [{ names: ["kcmp"], action: "SCMP_ACT_ALLOW" }] };
@@ -203,7 +216,7 @@ test("a file of another key under the same name is not used", () => {
 });
 
 test("a profile with a problem is refused, whatever the cache holds", () => {
-  const folder = join(mkdtempSync(join(tmpdir(), "tsrunc-cache-")), "seccomp");
+  const folder = join(scratch(), "seccomp");
   const bad = { defaultAction: "SCMP_ACT_NO" } as unknown as Seccomp;
   for (let i = 0; i < 2; i++) {
     expect(() => compileSeccompCached(bad, { arch: ARCH }, folder)).toThrow("invalid seccomp profile");
