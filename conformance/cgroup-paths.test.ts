@@ -1,0 +1,103 @@
+/** Which cgroup a container gets, and whose it is. */
+import { expect } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { cgroupDirectory, cgroupPath, hasController, hierarchyRoots, readControl } from "./lib/cgroup.ts";
+import { area, check, type Scope } from "./lib/harness.ts";
+import { cgroupVersion } from "./lib/host.ts";
+import { TAG } from "./lib/workspace.ts";
+
+area();
+
+const V2 = cgroupVersion() === 2;
+
+check("the container is in a cgroup of its own in every hierarchy", async (t) => {
+  const c = t.container();
+  await c.up();
+  const pid = await c.pid();
+  for (const controller of ["memory", "pids", "cpu", "freezer", "devices"].filter((name) => V2 || hasController(name)))
+    expect(cgroupPath(pid, controller)).toContain(c.id);
+});
+
+check("an absolute cgroupsPath is taken from the root of the hierarchies, and removed by delete", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.linux.cgroupsPath = `/${self.id}-absolute`;
+  });
+  await c.up();
+  const pid = await c.pid();
+  expect(cgroupPath(pid, "pids")).toBe(`/${c.id}-absolute`);
+  const directory = cgroupDirectory(pid, "pids");
+  expect(readControl(pid, "pids", "cgroup.procs")).toBe(String(pid));
+  await c.down();
+  expect(existsSync(directory)).toBe(false);
+});
+
+/** Makes a parent cgroup in every hierarchy for the time of a test. */
+function parentCgroup(t: Scope, name: string): void {
+  for (const root of hierarchyRoots()) {
+    mkdirSync(path.join(root, name), { recursive: true });
+    t.cleanup(() => {
+      if (existsSync(path.join(root, name))) rmdirSync(path.join(root, name));
+    });
+  }
+}
+
+check("a nested cgroupsPath leaves its parent where it was", async (t) => {
+  const parent = `${TAG}-parent`;
+  parentCgroup(t, parent);
+  const c = t.container((spec, self) => {
+    spec.linux.cgroupsPath = `/${parent}/${self.id}`;
+  });
+  await c.up();
+  expect(cgroupPath(await c.pid(), "pids")).toBe(`/${parent}/${c.id}`);
+  await c.down();
+  for (const root of hierarchyRoots())
+    expect(readdirSync(path.join(root, parent)).filter((name) => name.includes(c.id))).toEqual([]);
+});
+
+check("a relative cgroupsPath is used and removed", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.linux.cgroupsPath = `${self.id}-relative`;
+  });
+  await c.up();
+  expect(cgroupPath(await c.pid(), "pids")).toEndWith(`${c.id}-relative`);
+  await c.down();
+  expect(await t.leftNow()).toEqual([]);
+});
+
+check("a cgroupsPath with .. stays below the hierarchy", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.linux.cgroupsPath = `/../../../${self.id}-dots`;
+  });
+  const result = await c.tryCreate();
+  if (result.code !== 0) return expect(await t.leftNow()).toEqual([]);
+  const directory = cgroupDirectory(await c.pid(), "pids");
+  expect(statSync(directory).isDirectory()).toBe(true);
+  expect(path.normalize(directory)).toStartWith("/sys/fs/cgroup");
+});
+
+if (V2)
+  for (const [uid, options, owner] of [
+    [0, ["nosuid"], 100_000],
+    [7, ["nosuid"], 100_007],
+    [7, ["nosuid", "ro"], 0],
+  ] as const)
+    check(`the cgroup of uid ${uid}, mounted ${options}, is that of ${owner} on the host`, async (t) => {
+      const ids = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      const c = t.container((spec) => {
+        spec.process.user = { uid, gid: uid };
+        spec.linux.namespaces.push({ type: "user" });
+        spec.linux.uidMappings = ids;
+        spec.linux.gidMappings = ids;
+        const mount = { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...options] };
+        spec.mounts.push({ destination: "/sys", type: "tmpfs", source: "tmpfs" }, mount);
+      });
+      await c.up();
+      const directory = cgroupDirectory(await c.pid(), "pids");
+      const owners = ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"].map(
+        (file) => statSync(path.join(directory, file)).uid,
+      );
+      expect(owners).toEqual([owner, owner, owner, owner]);
+      expect(statSync(path.join(directory, "cgroup.max.depth")).uid).toBe(0);
+      await c.down();
+    });
