@@ -36,9 +36,10 @@ export function startContainer(context: Context, id: string): number | Promise<n
 
 function startProgram(root: string, record: StateRecord, directory: string): Program {
   const fifo = path.join(directory, EXEC_FIFO);
+  const ofInit = hooksOfInit(record);
   const launcher: Op[] = [
     { op: "lock", path: path.join(directory, LOCK_FILE) },
-    { op: "release", path: fifo, pid: record.pid, start: record.startTime, ...hooksOfInit(record) },
+    { op: "release", path: fifo, pid: record.pid, start: record.startTime, ...ofInit },
     { op: "unlink", path: fifo, ignore: ["ENOENT"] },
   ];
   const socket = process.env.NOTIFY_SOCKET;
@@ -50,9 +51,8 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
   const cleanupFrom = launcher.length;
   const input = removalInput(root, record);
   const hooks = compileHooks(input, "poststart", "running").map((op) => withPid(op, record.pid));
-  const { first, end } = hooksOfInit(record);
   const cleanup: Op[] =
-    hooks.length + end - first === 0
+    hooks.length === 0 && ofInit.end === ofInit.first
       ? []
       : [
           {

@@ -7,7 +7,7 @@ import { schemaConflict } from "./schemata.ts";
 import type { MadeGroup, ResctrlPlan, ResctrlRecord } from "./types.ts";
 
 const AT = "/linux/intelRdt";
-/** Also tells the report that the kernel has more to say, see `rdtHint`. */
+/** Also tells the report that the kernel has more to say, see `resctrlHint` of init/report.ts. */
 export const RESCTRL = "intelRdt";
 
 export interface ResctrlInput {
