@@ -11,14 +11,15 @@ const FOLDER = join(ROOT, "src/sys/quickjs");
 const BUILT_IN: Readonly<Record<string, string>> = {
   "node:fs": "fs.ts",
   "node:process": "process.ts",
+  "node:child_process": "child_process.ts",
   "node:os": "os.ts",
   "node:path": "path.ts",
   "node:module": "module.ts",
   "node:url": "module.ts",
 };
 
-/** What needs yargs, timers, child processes or FFI is left to Bun. */
-const LEFT_TO_BUN = /\/cli\/(help|systemd|verbs\/(ps|events|completion))\.ts$/;
+/** What needs yargs or FFI is left to Bun. */
+const LEFT_TO_BUN = /\/cli\/(help|systemd|verbs\/completion)\.ts$/;
 /** The FFI of other hosts. */
 const OTHER_HOSTS = /\/sys\/(koffi|bun)\.ts$/;
 

@@ -47,11 +47,11 @@ static int is_hidden(const char *variable)
   return 0;
 }
 
-/* bun:ffi does not work without the JIT: talking to systemd needs it, and counting what runs out of memory. */
+/* bun:ffi does not work without the JIT: talking to systemd needs it. */
 static char *jit_setting(char **argv)
 {
   for (; *argv != NULL; argv++)
-    if (strcmp(*argv, "__systemd") == 0 || strcmp(*argv, "events") == 0)
+    if (strcmp(*argv, "__systemd") == 0)
       return jit_on;
   return jit_off;
 }

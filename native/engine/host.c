@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define MAX_ARGS 6
-#define READ_SIZE 16384
 
 struct process this_process;
 
@@ -25,6 +24,7 @@ static const struct {
   CALL(unlinkat), CALL(renameat2), CALL(mkdirat),  CALL(fchmod),   CALL(faccessat), CALL(readlinkat), CALL(getcwd),
   CALL(chdir),    CALL(getpid),    CALL(geteuid),  CALL(getegid),  CALL(getuid),    CALL(kill),      CALL(uname),
   CALL(nanosleep), CALL(fcntl),    CALL(flock),    CALL(prctl),    CALL(fchownat),  CALL(memfd_create), CALL(fchmodat),
+  CALL(eventfd2),  CALL(ppoll),     CALL(inotify_init1), CALL(inotify_add_watch),
 #undef CALL
 };
 
@@ -95,35 +95,31 @@ static JSValue host_syscall(JSContext *context, JSValueConst this, int argc, JSV
   return failed ? JS_EXCEPTION : JS_NewInt64(context, result);
 }
 
-struct content {
-  uint8_t *data;
-  size_t length;
-  size_t capacity;
-};
-
-/* Returns 0 or -errno. The first read goes to `first`, which is enough for nearly every file. */
-static int read_all(JSContext *context, int fd, struct content *content)
+int content_read(JSContext *context, int fd, struct content *content)
 {
-  for (;;) {
-    ssize_t n = read(fd, content->data + content->length, content->capacity - content->length);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return -errno;
-    if (n == 0)
-      return 0;
-    content->length += (size_t)n;
-    if (content->length < content->capacity)
-      continue;
-    uint8_t *more = js_malloc(context, content->capacity * 2);
-    if (more == NULL)
-      return -ENOMEM;
-    memcpy(more, content->data, content->length);
-    if (content->capacity > READ_SIZE)
-      js_free(context, content->data);
-    content->data = more;
-    content->capacity *= 2;
-  }
+  ssize_t n;
+  do
+    n = read(fd, content->data + content->length, content->capacity - content->length);
+  while (n < 0 && errno == EINTR);
+  if (n <= 0)
+    return n == 0 ? 0 : -errno;
+  content->length += (size_t)n;
+  if (content->length < content->capacity)
+    return 1;
+  uint8_t *more = js_malloc(context, content->capacity * 2);
+  if (more == NULL)
+    return -ENOMEM;
+  memcpy(more, content->data, content->length);
+  content_free(context, content);
+  content->data = more;
+  content->capacity *= 2;
+  return 1;
+}
+
+void content_free(JSContext *context, struct content *content)
+{
+  if (content->data != content->first)
+    js_free(context, content->data);
 }
 
 /* readFile(path or descriptor, encoding): a string or an ArrayBuffer, or -errno. */
@@ -143,13 +139,14 @@ static JSValue host_read_file(JSContext *context, JSValueConst this, int argc, J
       return JS_NewInt32(context, -error);
   }
   uint8_t first[READ_SIZE];
-  struct content content = {first, 0, sizeof first};
-  int error = read_all(context, fd, &content);
+  struct content content = {first, first, 0, sizeof first};
+  int error;
+  while ((error = content_read(context, fd, &content)) > 0)
+    continue;
   if (source.text != NULL)
     close(fd);
   JSValue value = error < 0 ? JS_NewInt32(context, error) : text_decode(context, content.data, content.length, encoding);
-  if (content.data != first)
-    js_free(context, content.data);
+  content_free(context, &content);
   return value;
 }
 
@@ -252,7 +249,7 @@ static JSValue host_list(JSContext *context, JSValueConst this, int argc, JSValu
   return JS_NewInt32(context, -error);
 }
 
-static char **to_strings(JSContext *context, JSValueConst list)
+char **host_strings(JSContext *context, JSValueConst list)
 {
   size_t size;
   JSValue length = JS_GetPropertyStr(context, list, "length");
@@ -279,8 +276,8 @@ static JSValue host_execve(JSContext *context, JSValueConst this, int argc, JSVa
   (void)this;
   size_t length;
   const char *path = argc >= 2 ? text_encode(context, &length, argv[0]) : NULL;
-  char **args = path == NULL ? NULL : to_strings(context, argv[1]);
-  char **env = args == NULL || argc == 2 ? this_process.env : to_strings(context, argv[2]);
+  char **args = path == NULL ? NULL : host_strings(context, argv[1]);
+  char **env = args == NULL || argc == 2 ? this_process.env : host_strings(context, argv[2]);
   if (args == NULL || env == NULL)
     return JS_EXCEPTION;
   execve(path, args, env);
@@ -345,7 +342,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("environ", 0, host_environ),     JS_CFUNC_DEF("clock", 1, host_clock),
   JS_CFUNC_DEF("exit", 1, host_exit),           JS_CFUNC_DEF("startBun", 0, host_start_bun),
   JS_CFUNC_DEF("pack", 6, host_pack),           JS_CFUNC_DEF("hasDigits", 2, host_has_digits),
-  JS_CFUNC_DEF("hasOtherCase", 2, host_has_other_case),
+  JS_CFUNC_DEF("hasOtherCase", 2, host_has_other_case), JS_CFUNC_DEF("run", 3, host_run),
 };
 
 int host_define(JSContext *context)

@@ -15,7 +15,13 @@ interface Library {
   readonly symbols: Readonly<Record<string, (...args: readonly (number | bigint)[]) => number>>;
 }
 
-const TYPES: Readonly<Record<ArgKind, string>> = { int: "i32", long: "i64", string: "ptr", strings: "ptr" };
+const TYPES: Readonly<Record<ArgKind, string>> = {
+  int: "i32",
+  long: "i64",
+  string: "ptr",
+  strings: "ptr",
+  bytes: "ptr",
+};
 
 export function bunBackend(): Backend {
   const ffi = createRequire(import.meta.url)("bun:ffi") as BunFfi;
@@ -53,6 +59,7 @@ function libcPath(): string {
 function toWord(ffi: BunFfi, arg: Arg, keep: NodeJS.TypedArray[]): number {
   if (typeof arg === "number") return arg;
   if (typeof arg === "string") return pointTo(ffi, Buffer.from(`${arg}\0`), keep);
+  if (arg instanceof Uint8Array) return pointTo(ffi, arg, keep);
   const pointers = new BigUint64Array(arg.length + 1);
   for (const [i, text] of arg.entries()) pointers[i] = BigInt(pointTo(ffi, Buffer.from(`${text}\0`), keep));
   return pointTo(ffi, pointers, keep);

@@ -14,6 +14,7 @@ const TYPES: Readonly<Record<ArgKind, string>> = {
   long: "long",
   string: "const char *",
   strings: "const char **",
+  bytes: "uint8_t *",
 };
 /** How many arguments of a C prototype are named, where the rest is `...`: some ABIs pass those elsewhere. */
 const NAMED: Readonly<Partial<Record<FunctionName, number>>> = { fcntl: 2, prctl: 1, syscall: 1 };

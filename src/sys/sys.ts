@@ -5,6 +5,7 @@
  * Every call goes through {@link call}, where a test can make it fail.
  */
 
+import * as fs from "node:fs";
 import process from "node:process";
 import { type ErrorDetails, TsruncError } from "../errors.ts";
 import type { Arg, Backend, FunctionName } from "./backend.ts";
@@ -24,6 +25,12 @@ const SEAL_EXEC = 0x20; // Linux 6.3
 const SEAL_ALL = 0x0f; // F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
+const IN_NONBLOCK = EFD_NONBLOCK;
+const IN_CLOEXEC = EFD_CLOEXEC;
+const IN_MODIFY = 2;
+const POLLIN = 1;
+/** `struct pollfd`: a descriptor and two halves, of what is waited for and of what has come. */
+const POLLFD_WORDS = 2;
 const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -39,9 +46,12 @@ export type CallName =
   | "execve"
   | "fcntl"
   | "flock"
+  | "inotify_add_watch"
+  | "inotify_init1"
   | "memfd_create"
   | "pidfd_open"
   | "pidfd_send_signal"
+  | "poll"
   | "prctl";
 
 export interface Fault {
@@ -49,6 +59,9 @@ export interface Fault {
   /** Errno name that the call fails with, without being made. */
   readonly errno: string;
 }
+
+/** What an `int` of milliseconds holds. */
+const LONGEST_WAIT_MS = 0x7fffffff;
 
 let backend: Backend | undefined;
 let fault: Fault | undefined;
@@ -106,6 +119,34 @@ export function addSeals(fd: number): void {
 /** A counter that the kernel adds to; close-on-exec, and a read that finds 0 is EAGAIN (eventfd(2)). @throws TsruncError `io` */
 export function eventfd(): number {
   return call("eventfd", "counter", () => libc("eventfd", 0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+/**
+ * A descriptor that can be read whenever a file is modified, in kernfs whenever the kernel says so; close-on-exec
+ * (inotify(7)). @throws TsruncError `io`
+ */
+export function watchFile(path: string): number {
+  const fd = call("inotify_init1", "watch", () => libc("inotify_init1", IN_CLOEXEC | IN_NONBLOCK));
+  try {
+    call("inotify_add_watch", `\`${path}\``, () => libc("inotify_add_watch", fd, path, IN_MODIFY));
+    return fd;
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
+
+/** Waits until one of the descriptors can be read, and at most so long; a signal may end it earlier (poll(2)). */
+export function waitReadable(fds: readonly number[], milliseconds: number): void {
+  const wanted = new Uint32Array(Math.max(1, fds.length) * POLLFD_WORDS);
+  const bytes = new Uint8Array(wanted.buffer);
+  for (const [i, fd] of fds.entries()) {
+    wanted[i * POLLFD_WORDS] = fd;
+    new Uint16Array(wanted.buffer)[i * 2 * POLLFD_WORDS + 2] = POLLIN;
+  }
+  const most = Math.min(Math.ceil(milliseconds), LONGEST_WAIT_MS);
+  const result = tryCall("poll", () => libc("poll", bytes, fds.length, most));
+  if (result < 0 && errnoName(-result) !== "EINTR") throw failure("poll", "descriptors", errnoName(-result));
 }
 
 /** Whether a descriptor is closed by execve. @throws TsruncError `io` */

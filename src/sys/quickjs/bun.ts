@@ -15,7 +15,5 @@ export async function suggestion(): Promise<never> {
 export const helpText = inBun;
 export const completions = inBun;
 export const completionScript = inBun;
-export const psVerb = inBun;
-export const eventsVerb = inBun;
 export const completionVerb = inBun;
 export const systemdVerb = inBun;

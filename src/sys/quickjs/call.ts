@@ -40,3 +40,10 @@ export function checked(path: unknown): string {
   const message = "the argument 'path' must be a string without null bytes";
   throw Object.assign(new TypeError(message), { code: "ERR_INVALID_ARG_VALUE" });
 }
+
+/** `struct timespec` with 64-bit seconds. */
+export function timespec(milliseconds: number): Uint8Array {
+  const seconds = Math.floor(milliseconds / 1000);
+  const nanoseconds = Math.round((milliseconds - seconds * 1000) * 1e6);
+  return new Uint8Array(new BigInt64Array([BigInt(seconds), BigInt(nanoseconds)]).buffer);
+}

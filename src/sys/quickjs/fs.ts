@@ -77,12 +77,12 @@ export function readFileSync(
 
 export function readSync(
   fd: number,
-  into: Uint8Array,
-  offset: number,
-  length: number,
-  position: number | null,
+  into: ArrayBufferView,
+  offset = 0,
+  length: number = into.byteLength - offset,
+  position: number | null = null,
 ): number {
-  const room = into.subarray(offset, offset + length);
+  const room = new Uint8Array(into.buffer, into.byteOffset, into.byteLength).subarray(offset, offset + length);
   return position === null
     ? call("read", undefined, fd, room, length)
     : call("pread64", undefined, fd, room, length, position);

@@ -1,7 +1,7 @@
 /** What Node and Bun have as globals and QuickJS has not. Imported before everything else. */
 
 import { bufferFrom, OwnBuffer } from "./buffer.ts";
-import { attempt } from "./call.ts";
+import { attempt, timespec } from "./call.ts";
 import { host } from "./host.ts";
 import process from "./process.ts";
 
@@ -16,11 +16,7 @@ class OwnTextEncoder {
 
 /** `Atomics.wait` on a word that nobody changes: how synchronous code sleeps in JavaScript. */
 function wait(_words: unknown, _at: number, _value: number, milliseconds: number): "timed-out" {
-  const time = new BigInt64Array([
-    BigInt(Math.floor(milliseconds / 1000)),
-    BigInt(Math.round((milliseconds % 1000) * 1e6)),
-  ]);
-  attempt("nanosleep", new Uint8Array(time.buffer), 0);
+  attempt("nanosleep", timespec(milliseconds), 0);
   return "timed-out";
 }
 

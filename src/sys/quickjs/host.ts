@@ -26,6 +26,12 @@ export interface Host {
   list(path: string): readonly (string | number)[] | number;
   /** Returns only on failure: -errno. Without `env` the variables are this process's, byte for byte. */
   execve(path: string, args: readonly string[], env?: readonly string[]): number;
+  /**
+   * Runs a program that is found by PATH, with this process's environment and with nothing to read, to its end: exit
+   * status, or minus the number of the signal that ended it, and what it wrote. -errno where it could not be started,
+   * or wrote more than `most` bytes to one of the two (ENOBUFS).
+   */
+  run(args: readonly string[], most: number): readonly [status: number, stdout: string, stderr: string] | number;
   argv(): string[];
   environ(): string[];
   /** Nanoseconds of a clock of clock_gettime(2). */
