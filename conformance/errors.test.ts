@@ -5,7 +5,7 @@ import type { Container } from "./lib/container.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { type Result, runtime } from "./lib/runtime.ts";
 import { type Spec, setNamespace } from "./lib/spec.ts";
-import { stateRoot } from "./lib/workspace.ts";
+import { stateRoot, TAG } from "./lib/workspace.ts";
 
 area();
 
@@ -124,7 +124,7 @@ const CONFIGS: Readonly<Record<string, (spec: Spec, c: Container) => void>> = {
   "sysctl of type array": put("linux/sysctl", ["a=b"]),
   "a relative masked path": put("linux/maskedPaths", ["proc/kcore"]),
   "maskedPaths of type string": put("linux/maskedPaths", "/proc/kcore"),
-  "a cgroupsPath that leads through a file": put("linux/cgroupsPath", "/cgroup.procs/below"),
+  "a cgroupsPath that leads through a file": put("linux/cgroupsPath", `/cgroup.procs/${TAG}`),
   "a directory bound on a file": put("mounts", [
     { destination: "/bin/probe", type: "bind", source: "/etc", options: ["bind"] },
   ]),

@@ -7,6 +7,7 @@ import { cgroupVersion } from "./lib/host.ts";
 import { cgroupMounts } from "./lib/leaks.ts";
 import { mountEntries } from "./lib/probe.ts";
 import { DEVPTS, dropNamespace, type Mount, type Spec, SYSFS, useUserNamespace } from "./lib/spec.ts";
+import { TAG } from "./lib/workspace.ts";
 
 area();
 
@@ -298,7 +299,7 @@ check("type cgroup without ro can be written by the container's root", async (t)
   const c = t.container((spec) => {
     withCgroupMount(spec);
   });
-  const directory = cgroupVersion() === 2 ? "/sys/fs/cgroup/mine" : "/sys/fs/cgroup/pids/mine";
+  const directory = `/sys/fs/cgroup/${cgroupVersion() === 2 ? "" : "pids/"}${TAG}`;
   const result = await c.probe(`mkdir=${directory}`, `rmdir=${directory}`);
   expect([result.of(`mkdir=${directory}`), result.of(`rmdir=${directory}`)]).toEqual(["OK", "OK"]);
 });
@@ -307,9 +308,9 @@ check("cgroups that the container has made below its own are removed with it", a
   const c = t.container((spec) => {
     withCgroupMount(spec);
   });
-  const base = cgroupVersion() === 2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
-  const result = await c.probe(`mkdir=${base}/a`, `mkdir=${base}/a/b`, `mkdir=${base}/c`);
-  expect(result.of(`mkdir=${base}/a/b`)).toBe("OK");
+  const base = `/sys/fs/cgroup/${cgroupVersion() === 2 ? "" : "pids/"}${TAG}`;
+  const result = await c.probe(`mkdir=${base}-a`, `mkdir=${base}-a/b`, `mkdir=${base}-c`);
+  expect(result.of(`mkdir=${base}-a/b`)).toBe("OK");
   expect(await t.leftNow()).toEqual([]);
 });
 

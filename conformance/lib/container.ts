@@ -59,8 +59,11 @@ export class Container {
     return path.join(this.rootfs, name);
   }
 
-  /** Writes config.json as `spec` is now. */
+  /** Writes config.json as `spec` is now. @throws Error when a cgroup would be made that does not bear the run's mark */
   save(): void {
+    const { cgroupsPath } = this.spec.linux;
+    if (typeof cgroupsPath === "string" && cgroupsPath !== "" && !cgroupsPath.includes(TAG))
+      throw new Error(`cgroupsPath \`${cgroupsPath}\` lacks the mark of the run, \`${TAG}\``);
     writeFileSync(this.file("config.json"), JSON.stringify(this.spec, null, 1));
   }
 

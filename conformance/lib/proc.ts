@@ -52,13 +52,11 @@ export function livingProcesses(): ReadonlyMap<number, number> {
   return parents;
 }
 
-/** Whether a process bears the mark of a test run: in its environment, arguments, cgroup or program. */
+/** Whether a process bears the mark of a test run: in its environment, arguments, cgroup, program, or where it stands. */
 export function bearsMark(pid: number, mark: string): boolean {
   return (
-    readOrEmpty(`/proc/${pid}/environ`).includes(mark) ||
-    readOrEmpty(`/proc/${pid}/cmdline`).includes(mark) ||
-    readOrEmpty(`/proc/${pid}/cgroup`).includes(mark) ||
-    linkOrEmpty(`/proc/${pid}/exe`).includes(mark)
+    ["environ", "cmdline", "cgroup"].some((name) => readOrEmpty(`/proc/${pid}/${name}`).includes(mark)) ||
+    ["exe", "cwd", "root"].some((name) => linkOrEmpty(`/proc/${pid}/${name}`).includes(mark))
   );
 }
 
