@@ -8,7 +8,7 @@
 
 #define PAGE 4096ul
 #define CHUNK (512ul * 1024)
-/* Above this a block is a mapping of its own, but in the build's process. */
+/* Above this a block is a mapping of its own, but in the build's process. A power of two, for no class may straddle it. */
 #define LARGE (128ul * 1024)
 #define UNIT 16ul
 /* Up to here sizes are multiples of UNIT, above there are four between a power of two and the next. */
@@ -20,6 +20,8 @@ struct block {
   struct block *next;
 };
 #define HEAD sizeof(size_t)
+/* What stands before a block's head, so that the memory behind the head begins at a multiple of UNIT. */
+#define PADDING (UNIT - HEAD)
 
 int heap_is_being_made;
 
@@ -54,12 +56,13 @@ static void *map(size_t size, int flags)
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* A new chunk, of which everything but the padding is free. The build's heap is one piece, and does not grow. */
 static int grow(void)
 {
-  char *chunk = map(CHUNK, MAP_POPULATE);
+  char *chunk = heap_is_being_made ? NULL : map(CHUNK, MAP_POPULATE);
   if (chunk == NULL)
     return -1;
-  HEAP->next = chunk + UNIT - HEAD;
+  HEAP->next = chunk + PADDING;
   HEAP->end = chunk + CHUNK;
   return 0;
 }
@@ -69,23 +72,53 @@ static int in_snapshot(const void *pointer)
   return (uintptr_t)pointer - HEAP_BASE < HEAP_LIMIT;
 }
 
-static struct block *allocate(size_t size)
+/*
+ * What to map for a block of its own. The sizes go up in classes here too: pages that are not touched cost nothing, and
+ * what grows bit by bit is moved a few times only.
+ */
+static size_t mapping_for(size_t size)
 {
   size_t whole;
-  if (size > LARGE && !in_snapshot(HEAP->next)) {
-    whole = round_up(size, PAGE);
-    struct block *large = map(whole, 0);
-    if (large != NULL)
-      large->size = whole;
-    return large;
-  }
+  class_of(size + PADDING, &whole);
+  return round_up(whole, PAGE);
+}
+
+static struct block *block_in(char *mapping, size_t whole)
+{
+  struct block *block = (struct block *)(mapping + PADDING);
+  block->size = whole - PADDING;
+  return block;
+}
+
+static struct block *allocate_mapping(size_t size)
+{
+  size_t whole = mapping_for(size);
+  char *mapping = map(whole, 0);
+  return mapping == NULL ? NULL : block_in(mapping, whole);
+}
+
+static int is_mapping(const struct block *block)
+{
+  return block->size > LARGE && !in_snapshot(block);
+}
+
+static size_t room(void)
+{
+  return (size_t)(HEAP->end - HEAP->next);
+}
+
+static struct block *allocate(size_t size)
+{
+  if (size > LARGE && !heap_is_being_made)
+    return allocate_mapping(size);
+  size_t whole;
   struct block **list = &HEAP->lists[class_of(size, &whole)];
   struct block *block = *list;
   if (block != NULL) {
     *list = block->next;
     return block;
   }
-  if (whole > (size_t)(HEAP->end - HEAP->next) && (whole > CHUNK || grow() < 0))
+  if (whole > room() && (grow() < 0 || whole > room()))
     return NULL;
   block = (struct block *)HEAP->next;
   HEAP->next += whole;
@@ -103,9 +136,16 @@ static size_t usable_size(const void *memory)
   return memory == NULL ? 0 : block_of(memory)->size - HEAD;
 }
 
+/* Whether a block of this size may be had at all, where `given` bytes go back for it. */
+static int is_allowed(const JSMallocState *state, size_t size, size_t given)
+{
+  size_t most = heap_is_being_made ? HEAP_LIMIT : PTRDIFF_MAX / 2;
+  return size <= most && state->malloc_size - given + size <= state->malloc_limit;
+}
+
 static void *heap_malloc(JSMallocState *state, size_t size)
 {
-  if (size > PTRDIFF_MAX / 2 || state->malloc_size + size > state->malloc_limit)
+  if (!is_allowed(state, size, 0))
     return NULL;
   struct block *block = allocate(size < HEAD ? UNIT : size + HEAD);
   if (block == NULL)
@@ -123,14 +163,26 @@ static void heap_free(JSMallocState *state, void *memory)
   state->malloc_count--;
   state->malloc_size -= block->size;
   wipe(memory, block->size - HEAD);
-  if (block->size > LARGE && !in_snapshot(block)) {
-    munmap(block, block->size);
+  if (is_mapping(block)) {
+    munmap((char *)block - PADDING, block->size + PADDING);
     return;
   }
   size_t whole;
   struct block **list = &HEAP->lists[class_of(block->size, &whole)];
   block->next = *list;
   *list = block;
+}
+
+/* Moves a mapping's pages to one of another size, which costs less than a copy. NULL: it stays as it is. */
+static void *resize_mapping(JSMallocState *state, struct block *block, size_t size)
+{
+  size_t before = block->size, whole = mapping_for(size + HEAD);
+  char *mapping = mremap((char *)block - PADDING, before + PADDING, whole, MREMAP_MAYMOVE);
+  if (mapping == MAP_FAILED)
+    return NULL;
+  block = block_in(mapping, whole);
+  state->malloc_size += block->size - before;
+  return (char *)block + HEAD;
 }
 
 static void *heap_realloc(JSMallocState *state, void *memory, size_t size)
@@ -146,6 +198,8 @@ static void *heap_realloc(JSMallocState *state, void *memory, size_t size)
     wipe((char *)memory + size, now - size);
     return memory;
   }
+  if (size > LARGE && is_mapping(block_of(memory)))
+    return is_allowed(state, size, now) ? resize_mapping(state, block_of(memory), size) : NULL;
   void *other = heap_malloc(state, size);
   if (other == NULL)
     return NULL;
@@ -168,7 +222,7 @@ int heap_create(void)
   }
   heap_is_being_made = 1;
   memcpy(HEAP->magic, "TSRUNCJS", 8);
-  HEAP->next = (char *)HEAP_BASE + round_up(sizeof(struct heap), UNIT) + UNIT - HEAD;
+  HEAP->next = (char *)HEAP_BASE + round_up(sizeof(struct heap), UNIT) + PADDING;
   HEAP->end = (char *)HEAP_BASE + HEAP_LIMIT;
   return 0;
 }

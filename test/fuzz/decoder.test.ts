@@ -7,6 +7,7 @@ import { encode } from "../../src/program/encode.ts";
 import type { Op } from "../../src/program/ops.ts";
 import type { Program } from "../../src/program/program.ts";
 import { programs } from "../program/programs.ts";
+import { compileSanitized, SANITIZER_ENV } from "./sanitized.ts";
 
 const SECONDS = 8;
 const SEED = 20_261_121;
@@ -18,11 +19,8 @@ beforeAll(() => {
   directory = mkdtempSync(path.join(tmpdir(), "tsrunc-fuzz-"));
   decoder = path.join(directory, "decoder");
   const native = path.join(CHECKOUT, "native");
-  const flags =
-    "-std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-unused-function";
-  const words = [...flags.split(" "), `-I${CHECKOUT}/src/generated`, `-I${native}`, "-o", decoder];
-  const built = Bun.spawnSync(["gcc", ...words, path.join(import.meta.dir, "decoder.c")], { stderr: "pipe" });
-  expect([built.exitCode, built.stderr.toString()]).toEqual([0, ""]);
+  const includes = [`-I${CHECKOUT}/src/generated`, `-I${native}`];
+  compileSanitized(decoder, [path.join(import.meta.dir, "decoder.c")], includes);
 }, 120_000);
 
 afterAll(() => {
@@ -36,8 +34,7 @@ function save(name: string, program: Program): string {
 }
 
 function fuzz(seconds: number, files: readonly string[]): { readonly status: number; readonly out: string } {
-  const env = { ASAN_OPTIONS: "detect_leaks=0:allocator_may_return_null=1", UBSAN_OPTIONS: "print_stacktrace=1" };
-  const done = Bun.spawnSync([decoder, `${seconds}`, `${SEED}`, ...files], { env });
+  const done = Bun.spawnSync([decoder, `${seconds}`, `${SEED}`, ...files], { env: SANITIZER_ENV });
   return { status: done.exitCode, out: `${done.stdout}${done.stderr}` };
 }
 
