@@ -42,7 +42,7 @@ struct program {
   uint32_t fault_list, fault_index, fault_errno, keep_fds;
   struct pstr context;  /* for the reporter */
   uint32_t cleanup_from; /* failures of launcher ops before this one leave all as it is */
-  uint32_t unused;
+  uint32_t tail; /* from here on: what init's ops after `forget` point to */
 };
 
 enum { REPORT_FAILURE = 1, REPORT_WARNING = 2, REPORT_TIMING = 3, REPORT_STATUS = 4, REPORT_CHILD = 5, REPORT_SERVER = 6 };
@@ -66,8 +66,9 @@ struct message {
 };
 
 struct context {
-  const char *base; /* the program */
+  char *base; /* the program */
   uint32_t size;
+  uint32_t strings, tail; /* where what ops point to begins, and what is needed after the op forget */
   int list;
   uint32_t launcher_at; /* index of the launcher's op */
   int program_fd, sync; /* sync: this side's end of the channel between launcher and init */
@@ -143,6 +144,9 @@ int child_died(uint32_t step);
 /* ops_seccomp.c */
 _Atomic int *allocate_listener(void);
 _Noreturn void help(int sock, pid_t launcher);
+
+/* ops_forget.c */
+void forget_environment(void);
 
 /* mount_util.c: the in-root path walk and the new mount calls */
 enum want { WANT_ANY, WANT_DIRECTORY, WANT_FILE };

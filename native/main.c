@@ -59,16 +59,19 @@ static bool list_ok(int index) {
       if (!operand_ok(layout->kinds[k], ctx.base + off + 8 + 8 * (uint64_t)k)) return false;
     off += layout->size;
   }
+  if (off > ctx.strings && off <= ctx.size) ctx.strings = (uint32_t)off;
   return true;
 }
 
 static bool program_ok(void) {
   const struct program *p = (const struct program *)ctx.base;
+  ctx.strings = sizeof *p;
   if (ctx.size < sizeof *p || p->magic != PROGRAM_MAGIC || p->hash != OPS_HASH || p->size != ctx.size) return false;
   if (!vector_ok(p->reporter)) return false;
   for (int i = 0; i < LISTS; i++)
     if (!list_ok(i)) return false;
-  return true;
+  ctx.tail = p->tail;
+  return ctx.tail == 0 || (ctx.tail >= ctx.strings && ctx.tail <= ctx.size);
 }
 
 static void note_time(const struct op_head *head, uint64_t start) {
@@ -186,15 +189,24 @@ static _Noreturn void usage(const char *why) {
   _exit(1);
 }
 
-/* Maps the program that is open as `fd`, which from then on is what reports go to. */
+/*
+ * Reads the program that is open as `fd`, which from then on is what reports go to. It is not mapped: what is mapped can be
+ * opened as a whole by who may look into this process (/proc/PID/map_files).
+ */
 static void load(int fd) {
   ctx.program_fd = fd;
   struct stat st;
   if (fd < 0 || fstat(fd, &st) < 0) usage("cannot open the program");
   if (st.st_size < (off_t)sizeof(struct program) || st.st_size > (1 << 30)) usage("the program is damaged");
   ctx.size = (uint32_t)st.st_size;
-  ctx.base = mmap(NULL, ctx.size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-  if (ctx.base == MAP_FAILED) usage("cannot map the program");
+  ctx.base = mmap(NULL, ctx.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (ctx.base == MAP_FAILED) usage("there is no memory for the program");
+  for (uint32_t have = 0; have < ctx.size;) {
+    ssize_t n = pread(fd, ctx.base + have, ctx.size - have, have);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) usage("cannot read the program");
+    have += (uint32_t)n;
+  }
   if (!program_ok()) usage("the program is damaged");
 }
 

@@ -37,6 +37,7 @@ static _Noreturn void run_init(int sock, int cgroup) {
   if (cgroup >= 0) close(cgroup);
   ctx.sync = sock;
   ctx.list = LIST_INIT;
+  forget_environment();
   close(ctx.program_fd);
   for (int i = LAUNCHER_SLOTS; i < SLOTS; i++) set_slot(i, -1);
   /* Opened before anything of the container can be in the way, and proven to be procfs (CVE-2025-52881). */

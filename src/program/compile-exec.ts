@@ -153,7 +153,7 @@ function initOps(input: ExecInput, tail: ProcessOps): Op[] {
     ops.push({ op: "keyring", name: `_ses.${input.id}`, ignore: ["ENOSYS"], what: "session keyring" });
   if (process.terminal === true) ops.push(consoleOp(input));
   if (process.terminal === true && !hasOwn(ns, "pid")) ops.push({ op: "controlTerminal", what: "terminal" });
-  ops.push(...linuxProcessOps(spec.linux), ...tail.prepare);
+  ops.push(...linuxProcessOps(spec.linux), { op: "forget" }, ...tail.prepare);
   ops.push({ op: "post", token: TOKENS.ready }, { op: "await", token: TOKENS.final }, ...tail.finish);
   return ops;
 }

@@ -245,6 +245,7 @@ function initOps(parts: Parts): Op[] {
   ops.push(...early, ...rootfs.finish, ...linuxProcessOps(spec.linux));
   // While the container's seccomp filter, which may forbid any call, is not there yet.
   if (input.mode === "create") ops.push({ op: "ownProc" });
+  ops.push({ op: "forget" });
   ops.push(...(spec.process === undefined ? late.filter(({ op }) => op !== "lookup") : late));
   ops.push({ op: "post", token: TOKENS.ready }, { op: "await", token: TOKENS.final });
   if (input.mode === "create") ops.push({ op: "fifo", slot: SLOT_FIFO });

@@ -1,6 +1,7 @@
 /**
  * A program as bytes. The layout is `struct program` of native/init.h and the structs of the generated ops.h:
- * a header of 80 bytes, the ops of each list, then the data that operands point to. Numbers are in the
+ * a header of 80 bytes, the ops of each list, then the data that operands point to, last what init's ops after `forget`
+ * point to. Numbers are in the
  * machine's order (all architectures we build for are little-endian, but for s390x, where `native` differs).
  */
 import * as os from "node:os";
@@ -184,27 +185,39 @@ function writeOp(w: Writer, at: number, op: Op, index: number, pack: Pack | unde
   return at + layout.size;
 }
 
+/** Writes the ops of a list from `at` on. @returns where the data of what follows `forget` begins, or 0 */
+function writeList(w: Writer, list: readonly Op[], at: number, pack: Pack | undefined): number {
+  let tail = 0;
+  for (let k = 0; k < list.length; k++) {
+    const op = list[k] as Op;
+    at = writeOp(w, at, op, k, pack);
+    if (op.op === "forget") tail = w.end;
+  }
+  return tail;
+}
+
 /** @throws TsruncError never; a string with NUL is refused by the validation of config.json. */
 export function encode(program: Program, envelope: Envelope): Uint8Array {
-  const lists = [program.launcher, program.init, program.cleanup];
+  const { launcher, init, cleanup } = program;
+  const starts: number[] = [];
   let size = HEADER;
-  for (const list of lists) for (const op of list) size += layoutOf(op.op).size;
+  for (const list of [launcher, init, cleanup]) {
+    starts.push(size);
+    for (const op of list) size += layoutOf(op.op).size;
+  }
   const w = new Writer(size, Math.max(32768, size * 2));
   const pack = nativePack();
-  let at = HEADER;
-  for (const [i, list] of lists.entries()) {
-    w.pair(16 + 8 * i, at, list.length);
-    for (let k = 0; k < list.length; k++) at = writeOp(w, at, list[k] as Op, k, pack);
-  }
+  for (const [i, list] of [launcher, init, cleanup].entries()) w.pair(16 + 8 * i, starts[i] as number, list.length);
+  writeList(w, launcher, starts[0] as number, pack);
+  writeList(w, cleanup, starts[2] as number, pack);
   w.list(40, envelope.reporter);
+  w.text(64, envelope.context);
+  const tail = writeList(w, init, starts[1] as number, pack);
   const { fault } = envelope;
-  if (fault !== undefined) {
-    w.pair(48, LISTS.indexOf(fault.list), fault.index);
-  }
+  if (fault !== undefined) w.pair(48, LISTS.indexOf(fault.list), fault.index);
   const errno = fault === undefined ? 0 : fault.errno === "KILL" ? 65535 : errnoNumber(fault.errno);
   w.pair(56, errno, program.keepFds);
-  w.text(64, envelope.context);
-  w.pair(72, program.cleanupFrom, 0);
+  w.pair(72, program.cleanupFrom, tail);
   w.pair(0, MAGIC, OPS_HASH);
   w.pair(8, w.end, envelope.timings ? 1 : 0);
   return w.bytes.subarray(0, w.end);

@@ -265,6 +265,8 @@ export const OPS = {
   controlTerminal: { on: "I", args: {}, steps: ["ioctl"] },
   /** Goes on as a child, which is in the pid namespace that was entered; nothing of the host is open in it. */
   fork: { on: "I", args: {}, steps: ["fork"] },
+  /** Wipes what no later op of init's needs: the container may be able to read its memory from here on. */
+  forget: { on: "I", args: {}, steps: ["wipe"] },
   closeSlot: { on: "B", args: { slot: "slot" }, steps: ["close"] },
   closeFds: { on: "I", args: { keep: "u64" }, steps: ["close_range"] },
   umask: { on: "I", args: { mask: "u64" }, steps: ["umask"] },
