@@ -197,8 +197,9 @@ check("a recursive option of a mount with nothing below asks no more of the kern
 const PROPAGATION = [
   ["private", /^$/],
   ["rprivate", /^$/],
-  ["shared", /^shared:\d+$/],
-  ["rshared", /^shared:\d+$/],
+  // The bundle may lie on a shared mount, whose slave it then is.
+  ["shared", /^shared:\d+( master:\d+)?$/],
+  ["rshared", /^shared:\d+( master:\d+)?$/],
   ["unbindable", /^unbindable$/],
   ["runbindable", /^unbindable$/],
 ] as const;

@@ -1,4 +1,4 @@
-/* User namespaces that exist for their maps only, and what is hidden where there is no pivot_root. */
+/* User namespaces that exist for their maps only. */
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -57,66 +57,4 @@ int mapped_namespace(const char *uids, const char *gids) {
 int idmap_tree(int tree, int users, bool recursive) {
   struct attributes attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)users };
   return (int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr);
-}
-
-/* Fields of /proc/PID/mountinfo have blanks and the like as \ooo. */
-static void unescape(char *text) {
-  char *to = text;
-  for (char *from = text; *from; to++) {
-    bool octal = from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] && from[3];
-    *to = octal ? (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0')) : *from;
-    from += octal ? 4 : 1;
-  }
-  *to = 0;
-}
-
-/* The mount point, where the line is of procfs or sysfs; the line is taken apart. */
-static char *kernel_files_at(char *line) {
-  char *type = strstr(line, " - "), *path = line;
-  if (!type || (strncmp(type, " - proc ", 8) && strncmp(type, " - sysfs ", 9))) return NULL;
-  for (int field = 1; field < 5 && path; field++) path = strchr(path + 1, ' ');
-  char *end = path ? strchr(path + 1, ' ') : NULL;
-  if (!end) return NULL;
-  *end = 0;
-  unescape(path + 1);
-  return path + 1;
-}
-
-/*
- * Where the root is moved and not pivoted, the old one's mounts stay in the namespace. With a whole procfs among them
- * the container may mount another one in a user namespace, with nothing masked (mount_too_revealing in fs/namespace.c).
- */
-int hide_kernel_files(void) {
-  const size_t room = 1 << 20;
-  char *text = allocate(room); /* only what is written to becomes memory */
-  char file[64], root[4096];
-  char *lines[512];
-  size_t have = 0, count = 0;
-  char name[32] = "/proc/self/fd/";
-  put_number(name + 14, (uint64_t)ctx.root);
-  ssize_t n = readlink(name, root, sizeof root - 1);
-  if (n < 0 || proc_self_path(file, sizeof file, "mountinfo") < 0) return -1;
-  root[n] = 0;
-  int fd = openat(ctx.proc, file, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -1;
-  while (have < room - 1 && (n = read(fd, text + have, room - 1 - have)) > 0) have += (size_t)n;
-  close(fd);
-  text[have] = 0;
-  for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
-    *end = 0;
-    char *path = kernel_files_at(line);
-    size_t len = strlen(root);
-    if (!path || (!strncmp(path, root, len) && (path[len] == '/' || !path[len]))) continue;
-    if (count == sizeof lines / sizeof *lines) return errno = E2BIG, -1;
-    lines[count++] = path;
-  }
-  while (count--) {
-    const char *path = lines[count];
-    mount(NULL, path, NULL, MS_SLAVE | MS_REC, NULL); /* so that the host keeps its own */
-    if (umount2(path, MNT_DETACH) == 0 || errno == ENOENT) continue;
-    /* Locked, or no mount point any more as one above it is gone: what is left to see is covered. */
-    if (errno != EINVAL && errno != EPERM) return -1;
-    if (mount("tmpfs", path, "tmpfs", MS_RDONLY, NULL) < 0 && errno != ENOENT && errno != ENOTDIR) return -1;
-  }
-  return 0;
 }

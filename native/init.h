@@ -75,6 +75,7 @@ struct context {
   int slots[SLOTS];
   int fifo;              /* init: where failures go once start let it through */
   int proc, root, null;  /* the host's /proc, the container's root, the host's /dev/null */
+  bool peers;            /* init: mounts of this namespace may share their events with the host's */
   pid_t pid;             /* launcher: the container's first process */
   int pidfd, helper;     /* pidfds: of that process, and of the one that shares its descriptors */
   _Atomic int *listener; /* what that one waits for: ops_seccomp.c */
@@ -158,10 +159,15 @@ int move_mount_(int tree, int target);
 unsigned long classic_flags(int fd, uint64_t set, uint64_t clear);
 int set_attributes(int fd, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive);
 
+/* mount_table.c */
+struct peers { int mount, group; };
+int leave_peers(int target, struct peers *p);
+int rejoin_peers(struct peers *p, int rc);
+int hide_kernel_files(void);
+
 /* idmap.c */
 int mapped_namespace(const char *uids, const char *gids);
 int idmap_tree(int tree, int users, bool recursive);
-int hide_kernel_files(void);
 
 int copy_up(int from, int to);
 

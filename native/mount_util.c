@@ -123,7 +123,10 @@ int open_tree_(int dir, const char *path, unsigned flags) {
 }
 
 int move_mount_(int tree, int target) {
-  return (int)syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+  struct peers peers;
+  if (leave_peers(target, &peers) < 0) return -1;
+  int rc = (int)syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+  return rejoin_peers(&peers, rc);
 }
 
 static const struct { uint64_t attr; unsigned long ms; } flag_names[] = {

@@ -9,7 +9,7 @@
 /* Bits of `flags` of mount and bind; MOUNT_FLAGS in src/program/ops.ts. */
 enum {
   MF_NOFOLLOW = 1, MF_ALLOW_PROC = 2, MF_COPY_UP = 4, MF_CLASSIC = 8, MF_SOURCE_NOFOLLOW = 16, MF_INHERIT_MODE = 32,
-  MF_RECEIVED = 64,
+  MF_RECEIVED = 64, MF_PEERS = 128,
 };
 
 static char *fd_path(char *buf, int fd) {
@@ -29,14 +29,19 @@ int do_propagation(const struct op_propagation *op) {
   return mount(NULL, str(op->path), NULL, op->flags, NULL) < 0 ? fail(STEP_PROPAGATION_MOUNT, str(op->path)) : 0;
 }
 
-/* pivot_root(2) refuses a new root whose parent mount is shared. */
-static int make_parent_private(const char *root) {
+static int set_propagation(int fd, uint64_t flags) {
+  char path[40];
+  return mount(NULL, fd_path(path, fd), NULL, flags, NULL);
+}
+
+/* The mount that `root` lies on. */
+static int set_parent_propagation(const char *root, uint64_t flags) {
   size_t len = strlen(root);
   if (len >= 4096) return errno = ENAMETOOLONG, -1;
   char path[len + 1];
   memcpy(path, root, len + 1);
   for (;;) {
-    if (mount(NULL, path, NULL, MS_PRIVATE, NULL) == 0) return 0;
+    if (mount(NULL, path, NULL, flags, NULL) == 0) return 0;
     if (errno != EINVAL || !strcmp(path, "/")) return -1; /* EINVAL: no mount point, so a level up */
     char *slash = strrchr(path, '/');
     if (slash == path) slash++;
@@ -44,19 +49,31 @@ static int make_parent_private(const char *root) {
   }
 }
 
+/* What is below an unbindable mount cannot be cloned until that is a private one. */
+static int clone_root(int dir, const char *path) {
+  int tree = open_tree_(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+  if (tree >= 0 || errno != EINVAL || set_parent_propagation(path, MS_PRIVATE) < 0) return tree;
+  return open_tree_(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+}
+
+/*
+ * The new root is never attached to a shared mount, for the host would see all of it, and pivot_root(2) refuses it.
+ * Nor does any mount below it stay in the group of one of the host's.
+ */
 int do_root(const struct op_root *op) {
   const char *path = str(op->path);
   int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (dir < 0) return fail(STEP_ROOT_OPEN, path);
-  if (op->parent_private && make_parent_private(path) < 0) return fail(STEP_ROOT_PRIVATE, path);
+  if (op->parent && set_parent_propagation(path, op->parent) < 0) return fail(STEP_ROOT_PARENT, path);
   if (!op->bind) {
     ctx.root = dir;
     return fchdir(dir) < 0 ? fail(STEP_ROOT_OPEN, path) : 0;
   }
-  ctx.root = open_tree_(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+  ctx.root = clone_root(dir, path);
   if (ctx.root < 0) return fail(STEP_ROOT_CLONE, path);
   if (move_mount_(ctx.root, dir) < 0) return fail(STEP_ROOT_MOVE, path);
   close(dir);
+  if (op->propagation && set_propagation(ctx.root, op->propagation) < 0) return fail(STEP_ROOT_PROPAGATION, path);
   return fchdir(ctx.root) < 0 ? fail(STEP_ROOT_OPEN, path) : 0; /* where hooks of the container start, as with runc */
 }
 
@@ -109,7 +126,10 @@ static int new_instance(const struct op_mount *op, const mode_t *mode) {
 static int classic_mount(const struct op_mount *op, int target) {
   char path[40];
   const char *data = op->params.count ? str(vec(op->params)[0]) : NULL;
-  return mount(str(op->source), fd_path(path, target), str(op->type), op->attr, data);
+  struct peers peers;
+  if (leave_peers(target, &peers) < 0) return -1;
+  int rc = mount(str(op->source), fd_path(path, target), str(op->type), op->attr, data);
+  return rejoin_peers(&peers, rc);
 }
 
 /* The mode of the directory that was there before; of one made for the mount there is nothing to inherit. */
@@ -181,6 +201,7 @@ int do_bind(const struct op_bind *op) {
   if (early < 0 && bind_attributes(op, tree) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
   if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, op->recursive) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
   if (set_attributes(tree, 0, 0, op->propagation, op->propagation & MS_REC) < 0) return fail(STEP_BIND_PROPAGATION, dest);
+  if (op->flags & MF_PEERS) ctx.peers = true;
   close(tree);
   close(target);
   return 0;
@@ -324,6 +345,8 @@ int do_pivot(const struct op_pivot *op) {
       return fail(STEP_PIVOT_OLD_ROOT, NULL);
     if (chdir("/") < 0) return fail(STEP_PIVOT_CHDIR, NULL);
   } else {
+    /* What is moved onto the host's root, or covers a part of it, is not for its peers. */
+    if (op->mode == PIVOT_MOVE && mount(NULL, "/", NULL, MS_SLAVE, NULL) < 0) return fail(STEP_PIVOT_OLD_ROOT, NULL);
     if (op->mode == PIVOT_MOVE && hide_kernel_files() < 0) return fail(STEP_PIVOT_OLD_ROOT, NULL);
     if (op->mode == PIVOT_MOVE && mount(".", "/", NULL, MS_MOVE, NULL) < 0) return fail(STEP_PIVOT_MOVE, NULL);
     if (chroot(".") < 0) return fail(STEP_PIVOT_CHROOT, NULL);

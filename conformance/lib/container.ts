@@ -180,9 +180,17 @@ export class Container {
   }
 
   /** For cleaning up after a test: whatever state the container is in. */
-  async dispose(): Promise<void> {
+  async end(): Promise<void> {
     if (this.known) await this.verb("delete", "--force");
+  }
+
+  removeBundle(): void {
     rmSync(this.bundle, { recursive: true, force: true });
+  }
+
+  async dispose(): Promise<void> {
+    await this.end();
+    this.removeBundle();
   }
 
   /** Directory of this container's state. */

@@ -2,7 +2,22 @@
 import type { Gap } from "./gaps.ts";
 import { NET_DEVICES } from "./gaps-shared.ts";
 
+const HOSTS = ["shared", "slave", "private", "unbindable"];
+
 export const RUNC_GAPS: readonly Gap[] = [
+  {
+    why: "what is mounted on a mount in the rootfs that is shared with the host's reaches the host",
+    tests: [
+      ...["private", "slave", "shared", "rshared", "unbindable"].map(
+        (value) => `below a shared mount with rootfsPropagation ${value} the host sees no mount`,
+      ),
+      "with --no-pivot nothing is moved onto the host's root",
+    ],
+  },
+  {
+    why: "an unbindable root cannot be cloned",
+    tests: HOSTS.map((host) => `below a ${host} mount with rootfsPropagation runbindable the host sees no mount`),
+  },
   { fixedIn: "1.2.0", why: "rsvd limits are not written", tests: ["resources: hugepageLimits"] },
   {
     cgroup: 2,

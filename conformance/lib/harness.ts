@@ -25,7 +25,7 @@ export class Scope {
     return made;
   }
 
-  /** Has `action` done after the test, last one first, before the leak guard looks. */
+  /** Has `action` done after the test, last one first, when its containers are gone and before the leak guard looks. */
   cleanup(action: () => void | Promise<void>): void {
     this.#cleanups.unshift(action);
   }
@@ -36,8 +36,9 @@ export class Scope {
   }
 
   async dispose(): Promise<void> {
-    for (const container of this.#containers) await container.dispose();
+    for (const container of this.#containers) await container.end();
     for (const action of this.#cleanups) await action();
+    for (const container of this.#containers) container.removeBundle();
   }
 }
 

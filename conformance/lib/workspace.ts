@@ -84,6 +84,11 @@ export function receiverProgram(): string {
   return compile("recvtty", ["recvtty"]);
 }
 
+/** The program that tells of every mount that comes into its mount namespace. */
+export function watcherProgram(): string {
+  return compile("watchmounts", ["watchmounts"]);
+}
+
 function busybox(): string {
   const found = ["/bin/busybox", "/usr/bin/busybox", "/bin/busybox.static"].find((file) => existsSync(file));
   if (found === undefined) throw new Error("no busybox found: install `busybox-static`");

@@ -144,6 +144,8 @@ function hintOf(op: OpName, step: string, { errno, aux, detail }: Report): strin
     return "a seccomp profile must allow what executing a program takes, such as execve, mmap and exit_group";
   if (step === "died" && aux === 9) return "if a memory limit is set, it may be too low for the container to start";
   if (op === "clone") return cloneHint(name);
+  if (name === "EOPNOTSUPP" && ["mount", "bind", "mask", "readonly", "device", "console"].includes(op))
+    return "what is mounted in a mount that is shared with the host needs Linux 5.15";
   if (op === "mount" && step === "procfs") return "only single files such as /proc/cpuinfo may be covered there";
   if (op === "mount" && name === "EPERM" && step !== "procfs")
     return "the user namespace may not have the rights for this file system";

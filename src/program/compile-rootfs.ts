@@ -15,9 +15,8 @@ import {
   MS_SHARED,
   MS_SLAVE,
   MS_UNBINDABLE,
-  parseMountOptions,
 } from "./mount-options.ts";
-import { mountLabel, readonlyOp } from "./mount-parts.ts";
+import { keepsPeers, mountLabel, propagationOp, readonlyOp, rootPropagation } from "./mount-parts.ts";
 import { MOUNT_FLAGS, type Op, PIVOT_MODES } from "./ops.ts";
 
 const S_IFCHR = 0o20000;
@@ -61,20 +60,15 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   const own = hasOwn(ns, "mount");
   const propagation = rootPropagation(spec);
   const root: Op[] = [{ op: "nullDevice" }];
-  if (own) {
-    root.push({
-      op: "propagation",
-      path: "/",
-      flags: firstPropagation(propagation),
-      at: "/linux/rootfsPropagation",
-    });
+  if (own && !keepsPeers(propagation)) {
+    const flags = MS_REC | ((propagation & (MS_PRIVATE | MS_UNBINDABLE)) !== 0 ? MS_PRIVATE : MS_SLAVE);
+    root.push({ op: "propagation", path: "/", flags, at: "/linux/rootfsPropagation" });
   }
-  const parentPrivate = own && propagation !== undefined && (propagation & MS_SHARED) !== 0;
   root.push({
     op: "root",
     path: input.rootfs,
     bind: own || spec.root?.readonly === true,
-    parentPrivate,
+    ...(own ? rootGroups(propagation) : { parent: 0, propagation: 0 }),
     at: "/root/path",
     what: "rootfs",
   });
@@ -88,7 +82,7 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
     prepare: [...prepare, ...notifyMount(input, ns)],
     cover: coverOps(spec, dev ? entries : [], mountLabel(input)),
     enter: enterOps(input, own, propagation),
-    finish: finishOps(spec, own, propagation),
+    finish: finishOps(spec, own ? propagation : 0, entries),
     leave: leaveOps(input),
   };
 }
@@ -132,15 +126,12 @@ function needsDev(entries: readonly MountEntry[]): boolean {
   return !entries.some((entry) => entry.mount.destination.replace(/\/+$/, "") === "/dev" && isBind(entry));
 }
 
-/** As runc. But what is unbindable cannot be cloned, so that comes last, when the root is in place. */
-function firstPropagation(wanted: number | undefined): number {
-  if (wanted === undefined) return MS_SLAVE | MS_REC;
-  return (wanted & MS_UNBINDABLE) !== 0 ? MS_PRIVATE | MS_REC : wanted;
-}
-
-function rootPropagation(spec: Spec): number | undefined {
-  const value = spec.linux?.rootfsPropagation;
-  return value === undefined ? undefined : parseMountOptions([value]).propagation;
+/** How the root's mount and those below it leave the groups of the host's; `parent` must not be shared. */
+function rootGroups(propagation: number): { parent: number; propagation: number } {
+  if (keepsPeers(propagation))
+    return { parent: (propagation & MS_SLAVE) !== 0 ? MS_SLAVE : MS_PRIVATE, propagation: MS_SLAVE | MS_REC };
+  // Slaves hear of the host's mounts, which a root does only if it is asked to.
+  return { parent: 0, propagation: (propagation & MS_SLAVE) !== 0 ? 0 : MS_PRIVATE };
 }
 
 function bindsDevices({ facts }: CompileInput, ns: Namespaces): boolean {
@@ -192,9 +183,9 @@ function deviceOp(device: Device, i: number, bind: boolean): Op {
   };
 }
 
-function enterOps(input: CompileInput, own: boolean, propagation: number | undefined): Op[] {
+function enterOps(input: CompileInput, own: boolean, propagation: number): Op[] {
   const mode = !own ? PIVOT_MODES.chroot : input.noPivot ? PIVOT_MODES.move : PIVOT_MODES.pivotRoot;
-  if (mode === PIVOT_MODES.move && propagation !== undefined && (propagation & MS_PRIVATE) === MS_PRIVATE) {
+  if (mode === PIVOT_MODES.move && (propagation & MS_PRIVATE) !== 0) {
     throw new TsruncError("config", "`--no-pivot` cannot be used with a private rootfsPropagation", {
       at: "/linux/rootfsPropagation",
     });
@@ -202,13 +193,26 @@ function enterOps(input: CompileInput, own: boolean, propagation: number | undef
   return [{ op: "pivot", mode, at: "/root/path", what: "rootfs" }];
 }
 
-function finishOps(spec: Spec, own: boolean, propagation: number | undefined): Op[] {
+/**
+ * Without a mount namespace there is a mount of the root's own if it is to be read-only; its propagation is the host's.
+ * A slave or private root is that from the start; what is shared or unbindable could be neither pivoted to nor cloned.
+ */
+function finishOps(spec: Spec, propagation: number, entries: readonly MountEntry[]): Op[] {
   const set = spec.root?.readonly === true ? MOUNT_ATTR_RDONLY : 0;
-  // Without a mount namespace there is a mount of the root's own if it is to be read-only; its propagation is the host's.
-  const spread = own ? (propagation ?? 0) : 0;
+  const spread = (propagation & (MS_SHARED | MS_UNBINDABLE)) !== 0 ? propagation : 0;
   if (set === 0 && spread === 0) return [];
   const at = set !== 0 ? "/root/readonly" : "/linux/rootfsPropagation";
-  return [{ op: "rootAttributes", set, propagation: spread, at, what: "rootfs" }];
+  const ops: Op[] = [{ op: "rootAttributes", set, propagation: spread, at, what: "rootfs" }];
+  return (spread & MS_REC) !== 0 ? [...ops, ...ownPropagation(entries)] : ops;
+}
+
+/** What a mount asks for itself comes before what the root says of all below it. What is covered by now needs neither. */
+function ownPropagation(entries: readonly MountEntry[]): Op[] {
+  const last = new Map(entries.filter((e) => e.options.propagation !== 0).map((e) => [e.dest, e]));
+  return [...last.values()].map(({ dest, options: { propagation }, at, what }) => ({
+    ...propagationOp(dest, propagation, at, what),
+    quiet: true,
+  }));
 }
 
 /** @param entries mounts that may be of a /dev that is to turn read-only now */

@@ -154,10 +154,11 @@ export const OPS = {
   loopback: { on: "I", args: {}, steps: ["socket", "ioctl"] },
   // ---- init: the root file system. `dest` is always resolved inside the root ----
   propagation: { on: "I", args: { path: "str", flags: "u64" }, steps: ["mount"] },
+  /** `parent` and `propagation` are MS_* flags for the mount that the root lies on, and for the root's own tree. */
   root: {
     on: "I",
-    args: { path: "str", bind: "bool", parentPrivate: "bool" },
-    steps: ["open", "clone", "private", "move"],
+    args: { path: "str", bind: "bool", parent: "u64", propagation: "u64" },
+    steps: ["open", "clone", "parent", "move", "propagation"],
   },
   /** A new instance of a file system. `params` are `key` or `key=value`; with `classic` the first is mount(2)'s data. */
   mount: {
@@ -367,6 +368,8 @@ export const MOUNT_FLAGS = {
   sourceNofollow: 16,
   inheritMode: 32,
   received: 64,
+  /** The tree may stay in a group of the host's, which is to see nothing of what is mounted in it. */
+  peers: 128,
 } as const;
 /** Values of `mode` of the op pivot; `PIVOT_*` in native/ops_mount.c. */
 export const PIVOT_MODES = { pivotRoot: 0, move: 1, chroot: 2 } as const;

@@ -44,6 +44,7 @@ const STYLES: Readonly<Record<string, string>> = {
   "write.flags": "open",
   "seccomp.flags": "seccomp",
   "propagation.flags": "propagation",
+  "root.parent": "propagation",
   propagation: "propagation",
   attr: "attr",
   set: "attr",
