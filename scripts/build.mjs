@@ -32,6 +32,7 @@ const STEPS = { generate, native, engine, executable, node, library };
 function generate() {
   run("node", ["scripts/generate-validators.mjs"]);
   run(findBun(), ["scripts/generate-ops.ts"]);
+  run(findBun(), ["scripts/generate-help.ts"]);
 }
 
 function native() {

@@ -18,8 +18,8 @@ const BUILT_IN: Readonly<Record<string, string>> = {
   "node:url": "module.ts",
 };
 
-/** What needs yargs or FFI is left to Bun. */
-const LEFT_TO_BUN = /\/cli\/(help|systemd|verbs\/completion)\.ts$/;
+/** What needs FFI is left to Bun. */
+const LEFT_TO_BUN = /\/cli\/systemd\.ts$/;
 /** The FFI of other hosts. */
 const OTHER_HOSTS = /\/sys\/(koffi|bun)\.ts$/;
 

@@ -1,7 +1,6 @@
 /**
  * The command line. Every call of an engine is a process, so this is the path that counts: only what all verbs
- * need is imported here; the verb itself is loaded when it is known, and yargs, which is large, when help is asked for
- * or the command line is wrong. `node:util` stays out: loading it costs 0.8 ms.
+ * need is imported here, the verb itself when it is known. `node:util` stays out: loading it costs 0.8 ms.
  */
 
 import process from "node:process";
@@ -13,7 +12,6 @@ import { commit, version, versionText } from "../version.ts";
 import type { Call } from "./call.ts";
 import { describeError, stackLine } from "./errors.ts";
 import { Flags } from "./flags.ts";
-import { completions, helpText, suggestion } from "./help.ts";
 import { type Log, openLog, print, printError } from "./log.ts";
 import { type CommandLine, parseCommandLine, UsageError } from "./parse.ts";
 import type { VerbName } from "./table.ts";
@@ -24,14 +22,16 @@ const EXEC_FAILED = 255;
 const FAILED = 1;
 /** How tsrunc-init calls us to tell what it could not do. */
 const REPORT_VERB = "__report";
+/** How the completion scripts of shells ask what may follow. */
+const COMPLETE_VERB = "__complete";
 /** How tsrunc-init has us talk to systemd. */
 const SYSTEMD_VERB = "__systemd";
 
 /** Does what the words after the program's name say, and ends the process. */
 export function main(words: readonly string[]): void {
   const host = hostInfo();
-  if (words[0] === "--get-yargs-completions") {
-    finish(complete(words), undefined, FAILED);
+  if (words[0] === COMPLETE_VERB) {
+    finish(completion(words.slice(1)), undefined, FAILED);
     return;
   }
   if (words[0] === REPORT_VERB) {
@@ -52,7 +52,7 @@ export function main(words: readonly string[]): void {
     finish(dispatch(host, line, log), log, failureStatus(verb));
   } catch (error) {
     if (error instanceof UsageError) verb = error.verb;
-    finish(Promise.reject(error), log ?? logOrStderr(globals), failureStatus(verb));
+    fail(error, log ?? logOrStderr(globals), failureStatus(verb));
   }
 }
 
@@ -69,18 +69,18 @@ async function systemd(action: string | undefined): Promise<number> {
 /** Ends the process with the status, or with the error as the last line. */
 function finish(result: number | Promise<number>, log: Log | undefined, failure: number): void {
   if (typeof result === "number") exit(result);
-  else result.then(exit, (error) => say(error, log).then(() => exit(failure)));
+  else result.then(exit, (error) => fail(error, log, failure));
 }
 
-async function say(error: unknown, log: Log | undefined): Promise<void> {
+function fail(error: unknown, log: Log | undefined, status: number): void {
+  say(error, log);
+  exit(status);
+}
+
+function say(error: unknown, log: Log | undefined): void {
   // The reader of our output has gone: nothing to say, and nobody to say it to.
   if ((error as NodeJS.ErrnoException | undefined)?.code === "EPIPE") return;
-  let message = describeError(error);
-  if (error instanceof UsageError && error.word !== "") {
-    const meant = await suggestion(error.word, error.candidates).catch(() => undefined);
-    const dashes = error.message.startsWith("unknown flag") ? "--" : "";
-    if (meant !== undefined) message += `; did you mean \`${dashes}${meant}\`?`;
-  }
+  const message = describeError(error);
   if (log === undefined) {
     printError(message);
     return;
@@ -94,7 +94,7 @@ function dispatch(host: HostInfo, line: CommandLine, log: Log): number | Promise
   const { verb } = line;
   if (line.help || verb === undefined) {
     if (line.globals.bool("version")) return printed(versionText(host.programName));
-    return helpText(host.programName, verb).then(printed);
+    return import("./help.ts").then(({ helpText }) => printed(helpText(host.programName, verb)));
   }
   const call = { context: contextOf(host, line.globals, log), flags: line.flags, args: line.args };
   if (call.context.debug) log.debug(callLine(verb, call));
@@ -108,9 +108,18 @@ function callLine(verb: VerbName, { context, args }: Call): string {
   return `tsrunc ${version()} (${commit()}): ${verb}${id}, root \`${root}\`, cgroup manager ${cgroupManager}, pid ${process.pid}`;
 }
 
-async function complete(words: readonly string[]): Promise<number> {
-  const found = completions(words.slice(1), () => containerIds(defaultRoot(process.env)) ?? []);
-  return printed(found.map((word) => `${word}\n`).join(""));
+async function completion(words: readonly string[]): Promise<number> {
+  const { complete, completionText } = await import("./completion.ts");
+  return printed(completionText(complete(words, idsBelow)));
+}
+
+/** For a person at a prompt: what cannot be read is not there. */
+function idsBelow(root: string | undefined): readonly string[] {
+  try {
+    return containerIds(root === undefined ? defaultRoot(process.env) : resolveRoot(root)) ?? [];
+  } catch {
+    return [];
+  }
 }
 
 function printed(text: string): number {
@@ -130,7 +139,7 @@ function logOf(globals: Flags): Log {
   });
 }
 
-/** An error of the command line goes to the log that it names, if that can be had. */
+/** An error of the command line goes to the log that it names, wherever it names it, if that can be had. */
 function logOrStderr(globals: Flags): Log {
   try {
     return logOf(globals);

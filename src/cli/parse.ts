@@ -5,8 +5,10 @@
  * costs 0.8 ms of a start that takes 3.
  */
 
+import { nearest } from "../spec/schema-problems.ts";
 import { Flags } from "./flags.ts";
 import {
+  choicesOf,
   type FlagSpec,
   findFlag,
   flagsOf,
@@ -28,20 +30,22 @@ export interface CommandLine {
   readonly help: boolean;
 }
 
-/** The command line is wrong; `word` is what was not understood, `candidates` what could have been meant. */
+/** The command line is wrong. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
   /** The verb, "" when the error is before it. */
   readonly verb: string;
-  readonly word: string;
-  readonly candidates: readonly string[];
 
-  constructor(verb: string, message: string, word = "", candidates: readonly string[] = []) {
+  constructor(verb: string, message: string) {
     super(message);
     this.verb = verb;
-    this.word = word;
-    this.candidates = candidates;
   }
+}
+
+/** The end of a message: what was probably meant by a word that is none of the candidates. */
+function meant(word: string, candidates: readonly string[], dashes = ""): string {
+  const near = nearest(word, candidates);
+  return near === undefined ? "" : `; did you mean \`${dashes}${near}\`?`;
 }
 
 interface Scanner {
@@ -51,10 +55,19 @@ interface Scanner {
 
 /**
  * @param words the arguments without the program name
- * @param globals is filled, as far as the line could be parsed: an error belongs into the log that it names
+ * @param globals is filled; if the line is wrong, at least with the flags that say where errors are logged
  * @throws UsageError
  */
 export function parseCommandLine(words: readonly string[], globals: Flags = new Flags()): CommandLine {
+  try {
+    return parseWords(words, globals);
+  } catch (error) {
+    if (error instanceof UsageError) findLog(words, globals);
+    throw error;
+  }
+}
+
+function parseWords(words: readonly string[], globals: Flags): CommandLine {
   const scanner: Scanner = { words, next: 0 };
   const global = globalSpec();
   for (let word = words[0]; word !== undefined && isFlag(word); word = words[scanner.next]) {
@@ -99,8 +112,15 @@ function takeArguments(scanner: Scanner, spec: VerbSpec, globals: Flags, global:
   return args;
 }
 
-function isFlag(word: string): boolean {
+export function isFlag(word: string): boolean {
   return word.length > 1 && word.startsWith("-");
+}
+
+/** The parts of `--name=value`, `-name=value`, `--name` and `-name`. */
+export function splitFlag(word: string): { readonly name: string; readonly value: string | undefined } {
+  const body = word.slice(word.startsWith("--") ? 2 : 1);
+  const equals = body.indexOf("=");
+  return equals < 0 ? { name: body, value: undefined } : { name: body.slice(0, equals), value: body.slice(equals + 1) };
 }
 
 /** Takes one flag and its value; what `specs[i]` knows goes into `into[i]`, the first that knows it wins. */
@@ -111,20 +131,17 @@ function takeFlag(
   specs: readonly VerbSpec[],
   into: readonly Flags[],
 ): void {
-  const body = word.startsWith("--") ? word.slice(2) : word.slice(1);
-  const equals = body.indexOf("=");
-  const name = equals < 0 ? body : body.slice(0, equals);
-  const given = equals < 0 ? undefined : body.slice(equals + 1);
+  const { name, value: given } = splitFlag(word);
   const known = lookUp(name, verb, specs, into);
   if (known !== undefined) {
     const { flag, target } = known;
-    target.add(flag.name, flag.kind === "bool" ? truth(verb, flag, given) : (given ?? takeValue(scanner, verb, flag)));
+    target.add(flag.name, flag.kind === "bool" ? truth(verb, flag, given) : takeValue(scanner, verb, flag, given));
     return;
   }
-  if (!word.startsWith("--") && takeJoined(body, verb, specs, into)) return;
+  if (!word.startsWith("--") && takeJoined(word.slice(1), verb, specs, into)) return;
   const candidates = specs.flatMap((spec) => flagsOf(spec).map((flag) => flag.name));
   const where = verb.name === "" ? "" : ` of \`${verb.name}\``;
-  throw new UsageError(verb.name, `unknown flag \`${word}\`${where}`, name, candidates);
+  throw new UsageError(verb.name, `unknown flag \`${word}\`${where}${meant(name, candidates, "--")}`);
 }
 
 interface Known {
@@ -151,7 +168,7 @@ function takeJoined(body: string, verb: VerbSpec, specs: readonly VerbSpec[], in
     if (known.flag.kind !== "bool") {
       // A value only right behind the first letter: `-dpfoo` is more likely a mistyped `--dpfoo`.
       if (at > 0) return false;
-      known.target.add(known.flag.name, body.slice(1));
+      known.target.add(known.flag.name, checkValue(verb, known.flag, body.slice(1)));
       return true;
     }
     taken.push(known);
@@ -160,10 +177,19 @@ function takeJoined(body: string, verb: VerbSpec, specs: readonly VerbSpec[], in
   return true;
 }
 
-function takeValue(scanner: Scanner, verb: VerbSpec, flag: FlagSpec): string {
-  const value = scanner.words[scanner.next++];
+function takeValue(scanner: Scanner, verb: VerbSpec, flag: FlagSpec, given: string | undefined): string {
+  const value = given ?? scanner.words[scanner.next++];
   if (value === undefined) throw new UsageError(verb.name, `flag \`--${flag.name}\` needs a value (${flag.value})`);
-  return value;
+  return checkValue(verb, flag, value);
+}
+
+/** An empty value counts as not given, see flags.ts. */
+function checkValue(verb: VerbSpec, flag: FlagSpec, value: string): string {
+  if (flag.kind !== "choice" || value === "") return value;
+  const choices = choicesOf(flag.value);
+  if (choices.includes(value)) return value;
+  const expected = `expected ${choices.join(" or ")}, found \`${value}\``;
+  throw new UsageError(verb.name, `flag \`--${flag.name}\`: ${expected}${meant(value, choices)}`);
 }
 
 /** Go's strconv.ParseBool. */
@@ -198,7 +224,30 @@ function unknownVerb(name: string, rest: readonly string[]): UsageError {
   if (rest.some((word) => word === "-h" || word === "--help" || word === "-help")) {
     return new UsageError("", `No help topic for '${name}'`);
   }
-  return new UsageError("", `unknown command \`${name}\``, name, verbNames());
+  return new UsageError("", `unknown command \`${name}\`${meant(name, verbNames())}`);
+}
+
+/** Takes from a line that is wrong what it says of the log, also behind the error: engines look there for the reason. */
+function findLog(words: readonly string[], globals: Flags): void {
+  const global = globalSpec();
+  let verb: VerbSpec | undefined;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? "";
+    if (word === "--") return;
+    if (!isFlag(word)) {
+      if (verb === undefined && isVerb(word)) verb = verbSpec(word);
+      else if (verb?.rest === "after-first") return;
+      continue;
+    }
+    const { name, value: given } = splitFlag(word);
+    const own = verb === undefined ? undefined : findFlag(verb, name);
+    const flag = own ?? findFlag(global, name);
+    if (flag === undefined || flag.kind === "bool") continue;
+    const value = given ?? words[++i];
+    if (own !== undefined || value === undefined) continue;
+    if (flag.name === "log") globals.add("log", value);
+    if (flag.name === "log-format" && choicesOf(flag.value).includes(value)) globals.add("log-format", value);
+  }
 }
 
 function checkCount(spec: VerbSpec, args: readonly string[]): void {
@@ -212,4 +261,9 @@ function checkCount(spec: VerbSpec, args: readonly string[]): void {
   if (args.length > spec.max) {
     throw new UsageError(spec.name, `\`${spec.name}\`: unexpected argument \`${args[spec.max]}\``);
   }
+  const choices = choicesOf(spec.usage.split(" ")[0]);
+  const [first] = args;
+  if (first === undefined || choices.length === 0 || choices.includes(first)) return;
+  const expected = `expected ${choices.join(" or ")}, found \`${first}\``;
+  throw new UsageError(spec.name, `\`${spec.name}\`: ${expected}${meant(first, choices)}`);
 }

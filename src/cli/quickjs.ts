@@ -11,6 +11,8 @@ import { BUNDLE, warmUp, warmUpConfig } from "./warm-up.ts";
 
 await loadAll();
 await import("./report.ts");
+await import("./help.ts");
+await import("./completion.ts");
 await import("../init/launch.ts");
 for (const [files, cgroup2] of [
   [V1, false],

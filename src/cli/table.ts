@@ -1,14 +1,14 @@
 /**
- * The command line as data: every verb with its arguments and flags. The fast parser (parse.ts), the help and
- * the shell completion (help.ts, through yargs) all read this one table.
+ * The command line as data: every verb with its arguments and flags. The fast parser (parse.ts), shell completion
+ * (completion.ts) and, while building, the help, the man pages and README's table are all made of this one table.
  *
  * A table is text, and only the entry of the verb in hand is parsed: objects for 150 flags would be made at
  * every start. Line 1 of an entry: the summary. Line 2: the positional arguments, `[X]` optional, `X…` everything
  * that follows, verbatim; `[-- X…]` only after `--`. Then one flag per line, `-s, --name VALUE  text`: no VALUE means a boolean, `N` an
- * integer, `VALUE…` a flag that may be repeated.
+ * integer, `VALUE…` a flag that may be repeated, `a|b` a choice.
  */
 
-export type FlagKind = "bool" | "string" | "int" | "list";
+export type FlagKind = "bool" | "string" | "int" | "list" | "choice";
 
 export interface FlagSpec {
   readonly name: string;
@@ -38,11 +38,11 @@ const GLOBALS = `the options before the verb
 
 --root DIR  directory for the state of containers (default: /run/tsrunc, or $XDG_RUNTIME_DIR/tsrunc without root)
 --log FILE  write log lines to FILE instead of stderr
---log-format FORMAT  text or json (default: text)
+--log-format text|json  the form of log lines (default: text)
 --debug  log also what is decided, and what becomes of it
 --systemd-cgroup  let systemd manage the cgroups; cgroupsPath is slice:prefix:name then
---rootless MODE  auto, true or false: ignore cgroup permission errors (default: auto)
---cgroup-manager NAME  cgroupfs, systemd or disabled (default: cgroupfs)
+--rootless auto|true|false  ignore cgroup permission errors (default: auto)
+--cgroup-manager cgroupfs|systemd|disabled  who makes cgroups (default: cgroupfs)
 -v, --version  print the version
 -h, --help  show help`;
 
@@ -66,7 +66,7 @@ const CRIU = `--image-path DIR  directory for the image files
 --shell-job  allow shell jobs
 --lazy-pages  use userfaultfd for lazy restore
 --file-locks  allow file locks
---manage-cgroups-mode MODE  soft, full, strict or ignore
+--manage-cgroups-mode soft|full|strict|ignore  what becomes of the cgroups
 --empty-ns NAME…  leave this namespace empty
 --auto-dedup  remove what is twice in the images`;
 
@@ -110,11 +110,11 @@ ID CMD…
 ${TIMINGS}`,
   list: `list the containers of a root directory
 
--f, --format FORMAT  table or json (default: table)
+-f, --format table|json  how to print it (default: table)
 -q, --quiet  only the ids`,
   ps: `show the processes of a container
 ID [PS-OPTION…]
--f, --format FORMAT  table or json (default: table)`,
+-f, --format table|json  how to print it (default: table)`,
   events: `print statistics and out-of-memory events, one JSON line each
 ID
 --interval DURATION  time between statistics, such as 5s (default: 5s)
@@ -156,7 +156,7 @@ ${BUNDLE}--rootless  for a user without root
 ${CREATE}
 ${RUN}
 --create  the program of create, not of run
--f, --format FORMAT  text or json (default: text)`,
+-f, --format text|json  how to print it (default: text)`,
   pause: `suspend all processes of a container
 ID`,
   resume: `let a paused container continue
@@ -180,9 +180,10 @@ ${RUN}
 --no-pivot  use MS_MOVE and chroot instead of pivot_root
 --lsm-profile TYPE:NAME  LSM profile for the restored processes
 --lsm-mount-context CONTEXT  LSM mount context`,
-  seccomp: `look into the seccomp filter of a bundle: disasm, explain, stats
-ACTION [ARG…]`,
-  completion: "print a completion script for bash\n",
+  seccomp: `look into the seccomp filter of a bundle
+disasm|explain|stats [ARG…]`,
+  completion: `print a completion script for a shell (default: bash)
+[bash|zsh|fish]`,
 } as const;
 
 export type VerbName = keyof typeof TABLE;
@@ -247,6 +248,17 @@ function parseFlag(line: string): FlagSpec {
   const gap = line.indexOf("  ");
   const short = line.charAt(1) === "-" ? undefined : line.charAt(1);
   const [name = "", value] = line.slice(short === undefined ? 2 : 6, gap).split(" ");
-  const kind = value === undefined ? "bool" : value.endsWith("…") ? "list" : value === "N" ? "int" : "string";
-  return { name, short, kind, value: value?.replace("…", ""), text: line.slice(gap + 2) };
+  return { name, short, kind: kindOf(value), value: value?.replace("…", ""), text: line.slice(gap + 2) };
+}
+
+function kindOf(value: string | undefined): FlagKind {
+  if (value === undefined) return "bool";
+  if (value.endsWith("…")) return "list";
+  if (value.includes("|")) return "choice";
+  return value === "N" ? "int" : "string";
+}
+
+/** The words that a placeholder such as `table|json` allows; none where any word may stand. */
+export function choicesOf(placeholder: string | undefined): readonly string[] {
+  return placeholder?.includes("|") === true ? placeholder.replaceAll(/[[\]]/g, "").split("|") : [];
 }

@@ -1,4 +1,5 @@
 import { TsruncError } from "../errors.ts";
+import { nearest } from "../spec/schema-problems.ts";
 
 /** signal(7), in the order of the numbers of x86, arm and most others. */
 const NAMES =
@@ -15,7 +16,7 @@ export function signalNumber(text: string): number {
     if (number <= SIGRTMAX) return number;
   }
   const name = text.toUpperCase().replace(/^SIG/, "");
-  const index = NAMES.split(" ").indexOf(ALIASES[name] ?? name);
+  const index = signalNames().indexOf(ALIASES[name] ?? name);
   if (index >= 0) return index + 1;
   const realtime = /^RT(MIN|MAX)(?:([+-])(\d+))?$/.exec(name);
   if (realtime !== null) {
@@ -23,7 +24,13 @@ export function signalNumber(text: string): number {
     const number = base + (realtime[2] === "-" ? -1 : 1) * Number(realtime[3] ?? 0);
     if (number >= SIGRTMIN && number <= SIGRTMAX) return number;
   }
+  const near = nearest(name, signalNames());
+  if (near !== undefined) throw new TsruncError("usage", `unknown signal \`${text}\`; did you mean \`${near}\`?`);
   throw new TsruncError("usage", `unknown signal \`${text}\``, {
     hint: "a number from 0 to 64, or a name such as TERM or SIGTERM",
   });
+}
+
+export function signalNames(): readonly string[] {
+  return NAMES.split(" ");
 }

@@ -85,7 +85,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   for (const candidate of candidates) {
     const upper = candidate.toUpperCase();
     if (upper === wanted || (wanted.length > 1 && upper.endsWith(`_${wanted}`))) return candidate;
-    const distance = candidate.length > 3 ? editDistance(wanted, upper) : 3;
+    const comparable = candidate.length > 3 && Math.abs(upper.length - wanted.length) < bestDistance;
+    const distance = comparable ? editDistance(wanted, upper) : bestDistance;
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

@@ -46,7 +46,10 @@ describe("errors are one line on stderr with status 1, for exec 255", () => {
   const cases: readonly [number, string, ...string[]][] = [
     [1, "container does not exist: `x`", "state", "x"],
     [1, "unknown flag `--bundel` of `run`; did you mean `--bundle`?", "run", "--bundel", "d", "x"],
-    [1, "unknown command `stat`; did you mean", "stat", "x"],
+    [1, "unknown command `stat`; did you mean `start`?", "stat", "x"],
+    [1, "unknown flag `--debgu`; did you mean `--debug`?", "--debgu", "list"],
+    [1, "expected table or json, found `jsn`; did you mean `json`?", "list", "--format", "jsn"],
+    [1, "expected bash or zsh or fish, found `fsh`; did you mean `fish`?", "completion", "fsh"],
     [1, "missing argument ID", "start"],
     [1, "invalid container id `../x`", "state", "../x"],
     [1, "expected text or json, found `xml`", "--log-format", "xml", "list"],
@@ -73,10 +76,39 @@ test("with --log the line goes there, and the bare message to stderr", () => {
   expect(line).toMatchObject({ level: "error", msg: "container does not exist: `x`" });
 });
 
-test("errors of the command line are logged too", () => {
-  const log = path.join(directory, "usage.json");
-  tsrunc("--log", log, "--log-format=json", "state", "--bogus", "x");
-  expect(fs.readFileSync(log, "utf8")).toContain("unknown flag `--bogus` of `state`");
+describe("errors of the command line reach the log, wherever it is named", () => {
+  const lines = [
+    ["state", "--log", "LOG", "--log-format=json", "state", "--bogus", "x"],
+    ["before", "--bogus", "--log", "LOG", "--log-format", "json", "list"],
+    ["verb", "frob", "--log=LOG", "--log-format=json"],
+    ["behind", "state", "--bogus", "x", "--log-format=json", "--log=LOG"],
+    ["count", "-log=LOG", "-log-format=json", "start"],
+    ["format", "--log-format=xml", "--log-format=json", "--log=LOG", "list"],
+    ["choice", "--log=LOG", "--log-format=json", "list", "--format", "yaml"],
+    ["value", "--log=LOG", "--log-format=json", "exec", "--preserve-fds", "many", "x", "ls"],
+    ["missing", "--log=LOG", "--log-format=json", "run", "x", "--bundle"],
+    ["exec", "exec", "--cwd", "--log", "--bogus", "--log", "LOG", "--log-format", "json", "x", "y"],
+    ["values", "events", "--log=LOG", "--log-format=json", "--interval", "soon", "x"],
+    ["help", "--log=LOG", "--log-format=json", "frob", "-h"],
+  ] as const;
+  for (const [name, ...words] of lines) {
+    test(words.join(" "), () => {
+      const log = path.join(directory, `${name}.json`);
+      const { status, out, err } = tsrunc(...words.map((word) => word.replace("LOG", log)));
+      const said = fs.readFileSync(log, "utf8").trimEnd().split("\n");
+      expect(said).toHaveLength(1);
+      const { level, msg } = JSON.parse(said[0] ?? "");
+      expect(level).toBe("error");
+      expect(err).toBe(`${msg}\n`);
+      expect([out, status]).toEqual(["", words.includes("exec" as never) ? 255 : 1]);
+    });
+  }
+
+  test("what belongs to the command of exec is no flag of ours", () => {
+    const log = path.join(directory, "none.log");
+    tsrunc("exec", "--bogus=1", "x", "cat", "--log", log);
+    expect(fs.existsSync(log)).toBe(false);
+  });
 });
 
 test("debug lines go to the log only", () => {
@@ -96,9 +128,4 @@ test("list: a named root that does not exist is an error and is not made; an emp
   );
   expect(tsrunc("--root", root, "list", "-f", "json").out).toBe("[]\n");
   expect(tsrunc("--root", root, "list", "-q").out).toBe("");
-});
-
-test("completion answers the script", () => {
-  const done = Bun.spawnSync([process.execPath, MAIN, "--get-yargs-completions", "tsrunc", "check"]);
-  expect(done.stdout.toString()).toBe("checkpoint\n");
 });

@@ -129,6 +129,14 @@ const WRONG: Readonly<Record<string, string>> = {
   "state -v x": "unknown flag `-v` of `state`",
   "run -dpfoo ID": "unknown flag `-dpfoo` of `run`",
   "kill ID -9": "unknown flag `-9` of `kill`",
+  "run --bundel d ID": "unknown flag `--bundel` of `run`; did you mean `--bundle`?",
+  "run -detahc ID": "unknown flag `-detahc` of `run`; did you mean `--detach`?",
+  "sttae ID": "unknown command `sttae`; did you mean `state`?",
+  "list --format yaml": "flag `--format`: expected table or json, found `yaml`",
+  "list -fjsno": "flag `--format`: expected table or json, found `jsno`; did you mean `json`?",
+  "--cgroup-manager Systemd list":
+    "flag `--cgroup-manager`: expected cgroupfs or systemd or disabled, found `Systemd`; did you mean `systemd`?",
+  "seccomp explian b": "`seccomp`: expected disasm or explain or stats, found `explian`; did you mean `explain`?",
   state: "`state`: missing argument ID (usage: state ID)",
   "state a b": "`state`: unexpected argument `b`",
   "kill a b c": "`kill`: unexpected argument `c`",
@@ -137,6 +145,12 @@ const WRONG: Readonly<Record<string, string>> = {
   "run --bundle": "flag `--bundle` needs a value (DIR)",
   "run --detach=maybe ID": "flag `--detach`: expected true or false, found `maybe`",
 };
+
+test("a word of any length is compared in no time", () => {
+  const start = performance.now();
+  expect(() => parseCommandLine(["x".repeat(10_000_000)])).toThrow("unknown command");
+  expect(performance.now() - start).toBeLessThan(2000);
+});
 
 function split(line: string): string[] {
   return line === "" ? [] : line.split(" ").map((word) => (word === "''" ? "" : word));

@@ -131,5 +131,5 @@ test("state prints indented JSON that is valid by the schema; list prints it in 
 });
 
 test("completion prints a script under our name", () => {
-  expect(tsrunc("completion").out).toContain("complete -o bashdefault -o default -F _tsrunc_yargs_completions tsrunc");
+  expect(tsrunc("completion").out).toContain("complete -F _tsrunc tsrunc");
 });
