@@ -2,7 +2,7 @@
  * Builds everything: `node scripts/build.mjs [--only step,step]`.
  * Plain Node ≥ 20 with nothing installed but what npm brought.
  */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildEngine } from "./engine.mjs";
@@ -17,6 +17,7 @@ import {
   ROOT,
   run,
   showSize,
+  sourceDate,
   versionDefines,
 } from "./tools.mjs";
 
@@ -27,7 +28,7 @@ const INIT = "dist/native/tsrunc-init";
 const ENGINE = join(ROOT, "dist/native/engine");
 const HEAP = join(ROOT, "dist/native/engine.heap");
 
-const STEPS = { generate, native, engine, executable, node, library };
+const STEPS = { generate, native, engine, executable, node, library, texts };
 
 function generate() {
   run("node", ["scripts/generate-validators.mjs"]);
@@ -79,6 +80,13 @@ function library() {
   for (const file of filesIn("src/generated", ".js", ".d.ts")) {
     copyFileSync(file, join(ROOT, "dist/lib/generated", basename(file)));
   }
+}
+
+/** What is installed beside the executable. */
+function texts() {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const date = sourceDate().toISOString().slice(0, 10);
+  run(findBun(), ["scripts/generate-texts.ts", join(ROOT, "dist/share"), version, date]);
 }
 
 /** While a part of the project is not there, the rest can be built: an explicit `--only` insists. */

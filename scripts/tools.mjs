@@ -75,6 +75,16 @@ export function versionDefines() {
   return [...define("TSRUNC_VERSION", version), ...define("TSRUNC_COMMIT", commit)];
 }
 
+/**
+ * The one date that is in what is built and packed: of SOURCE_DATE_EPOCH or, where there is a repository, the last commit;
+ * else of package.json, which is packed with its date.
+ */
+export function sourceDate() {
+  const git = () => spawnSync("git", ["log", "-1", "--format=%ct"], { cwd: ROOT, encoding: "utf8" }).stdout?.trim();
+  const seconds = process.env.SOURCE_DATE_EPOCH || git();
+  return seconds ? new Date(Number(seconds) * 1000) : statSync(join(ROOT, "package.json")).mtime;
+}
+
 /** The files of a folder with one of the extensions, sorted; none when the folder is missing. */
 export function filesIn(folder, ...extensions) {
   const path = join(ROOT, folder);

@@ -71,7 +71,7 @@ const CRIU = `--image-path DIR  directory for the image files
 --auto-dedup  remove what is twice in the images`;
 
 const TABLE = {
-  create: `create a container: everything is set up, the program does not run yet
+  create: `set up a container, whose program does not run yet
 ID
 ${CREATE}`,
   start: `run the program of a created container
@@ -115,7 +115,7 @@ ${TIMINGS}`,
   ps: `show the processes of a container
 ID [PS-OPTION…]
 -f, --format table|json  how to print it (default: table)`,
-  events: `print statistics and out-of-memory events, one JSON line each
+  events: `print statistics and out-of-memory events as lines of JSON
 ID
 --interval DURATION  time between statistics, such as 5s (default: 5s)
 --stats  statistics once, then exit`,
