@@ -29,7 +29,7 @@
 #define LAUNCHER_SLOTS 16 /* from here on: closed in init */
 
 enum { LIST_LAUNCHER, LIST_INIT, LIST_CLEANUP, LISTS };
-enum { HEAD_OR_ELSE = 1, HEAD_QUIET = 2 };
+enum { HEAD_OR_ELSE = 1, HEAD_QUIET = 2, HEAD_IF_FORBIDDEN = 4 };
 enum { PROGRAM_TIMINGS = 1 };
 enum { FAULT_KILL = 65535 };
 
@@ -152,7 +152,9 @@ void forget_environment(void);
 /* mount_util.c: the in-root path walk and the new mount calls */
 enum want { WANT_ANY, WANT_DIRECTORY, WANT_FILE };
 int open_in_root(const char *path, uint64_t flags, uint64_t resolve);
-int make_target(const char *path, enum want want, unsigned mode, bool nofollow);
+/* Which symbolic links of a path are followed; LINKS_BUT_LAST takes one at its end for the target. */
+enum links { LINKS_ALL, LINKS_BUT_LAST, LINKS_NONE };
+int make_target(const char *path, enum want want, unsigned mode, enum links links);
 int open_parent(const char *path, const char **name);
 int open_tree_(int dir, const char *path, unsigned flags);
 int move_mount_(int tree, int target);

@@ -99,6 +99,12 @@ static int run_op(const struct op_head *head) {
   return rc;
 }
 
+/* Whether a failure is none. The kernel says EBUSY of a file system whose options would be others than they are. */
+static bool passed_over(unsigned flags, int error) {
+  if (flags & HEAD_IF_FORBIDDEN) return error == EPERM || error == EBUSY;
+  return flags & (HEAD_QUIET | HEAD_OR_ELSE);
+}
+
 /* Runs a list to its end; false, with ctx.failure set, where an op failed. */
 bool run_list(int list) {
   const struct program *p = (const struct program *)ctx.base;
@@ -120,7 +126,7 @@ bool run_list(int list) {
     ctx.failure.list = (uint32_t)list;
     int rc = run_op(head);
     if (rc == 0) skip = head->flags & HEAD_OR_ELSE;
-    else if (head->flags & (HEAD_QUIET | HEAD_OR_ELSE)) continue;
+    else if (passed_over(head->flags, ctx.failure.error)) continue;
     else if (list == LIST_CLEANUP) {
       left = true;
       warn_or_report(REPORT_WARNING, &ctx.failure);

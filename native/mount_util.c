@@ -95,9 +95,10 @@ static int make_missing(const char *wanted, enum want want, unsigned mode, int l
 }
 
 /* An O_PATH fd of `path` inside the root, made if it is missing; all further use is through the fd. */
-int make_target(const char *path, enum want want, unsigned mode, bool nofollow) {
+int make_target(const char *path, enum want want, unsigned mode, enum links links) {
   /* /proc and /sys must be plain directories of the image: through a link the kernel's files would be elsewhere. */
-  uint64_t resolve = nofollow ? RESOLVE_NO_SYMLINKS : 0, flags = O_PATH | (want == WANT_DIRECTORY ? O_DIRECTORY : 0);
+  uint64_t resolve = links == LINKS_NONE ? RESOLVE_NO_SYMLINKS : 0;
+  uint64_t flags = O_PATH | (want == WANT_DIRECTORY ? O_DIRECTORY : 0) | (links == LINKS_BUT_LAST ? O_NOFOLLOW : 0);
   int fd = open_in_root(path, flags, resolve);
   if (fd >= 0 || errno != ENOENT) return fd;
   if (make_missing(path, want, mode, 0) < 0) return -1;
@@ -115,7 +116,7 @@ int open_parent(const char *path, const char **name) {
   memcpy(dir, path, len);
   dir[len] = 0;
   if (!len) return open_in_root(".", O_PATH | O_DIRECTORY, 0);
-  return make_target(dir, WANT_DIRECTORY, 0755, false);
+  return make_target(dir, WANT_DIRECTORY, 0755, LINKS_ALL);
 }
 
 int open_tree_(int dir, const char *path, unsigned flags) {

@@ -9,13 +9,17 @@
 /* Bits of `flags` of mount and bind; MOUNT_FLAGS in src/program/ops.ts. */
 enum {
   MF_NOFOLLOW = 1, MF_ALLOW_PROC = 2, MF_COPY_UP = 4, MF_CLASSIC = 8, MF_SOURCE_NOFOLLOW = 16, MF_INHERIT_MODE = 32,
-  MF_RECEIVED = 64, MF_PEERS = 128,
+  MF_RECEIVED = 64, MF_PEERS = 128, MF_PLAIN = 256, MF_COPY_SYMLINK = 512,
 };
 
 static char *fd_path(char *buf, int fd) {
   memcpy(buf, "/proc/self/fd/", 14);
   put_number(buf + 14, (uint64_t)fd);
   return buf;
+}
+
+static enum links links_of(uint64_t flags) {
+  return flags & MF_PLAIN ? LINKS_NONE : flags & MF_NOFOLLOW ? LINKS_BUT_LAST : LINKS_ALL;
 }
 
 /* Nothing but what the compiler allowed may hide a part of procfs, however the path was spelled. */
@@ -91,6 +95,11 @@ static int fail_fs(uint32_t step, int fs, const char *fallback) {
   return fail_errno(step, error, n > 2 ? log + 2 : fallback);
 }
 
+static void put_octal(char *out, mode_t mode) {
+  for (int i = 0; i < 4; i++) out[i] = (char)('0' + (mode >> (9 - 3 * i) & 7));
+  out[4] = 0;
+}
+
 static int set_option(int fs, const char *option) {
   const char *equals = strchr(option, '=');
   if (!equals) return fs_config(fs, SET_FLAG, option, NULL);
@@ -110,8 +119,8 @@ static int new_instance(const struct op_mount *op, const mode_t *mode) {
     return fail_fs(STEP_MOUNT_OPTION, fs, "source");
   for (uint32_t i = 0; i < op->params.count; i++)
     if (set_option(fs, str(vec(op->params)[i])) < 0) return fail_fs(STEP_MOUNT_OPTION, fs, str(vec(op->params)[i]));
-  char octal[] = { '0', '0', '0', '0', 0 };
-  for (int i = 0; mode && i < 4; i++) octal[i] = (char)('0' + (*mode >> (9 - 3 * i) & 7));
+  char octal[5];
+  if (mode) put_octal(octal, *mode);
   if (mode && fs_config(fs, SET_STRING, "mode", octal) < 0) return fail_fs(STEP_MOUNT_OPTION, fs, "mode");
   if (fs_config(fs, CMD_CREATE, NULL, NULL) < 0) return fail_fs(STEP_MOUNT_CREATE, fs, str(op->type));
   uint64_t attr = op->attr;
@@ -123,9 +132,17 @@ static int new_instance(const struct op_mount *op, const mode_t *mode) {
   return tree;
 }
 
-static int classic_mount(const struct op_mount *op, int target) {
-  char path[40];
+static int classic_mount(const struct op_mount *op, int target, const mode_t *mode) {
+  char path[40], all[4096] = "mode=";
   const char *data = op->params.count ? str(vec(op->params)[0]) : NULL;
+  if (mode) {
+    size_t len = data ? strlen(data) : 0;
+    if (len > sizeof all - 12) return errno = E2BIG, -1;
+    put_octal(all + 5, *mode);
+    if (data) all[9] = ',';
+    if (data) memcpy(all + 10, data, len + 1);
+    data = all;
+  }
   struct peers peers;
   if (leave_peers(target, &peers) < 0) return -1;
   int rc = mount(str(op->source), fd_path(path, target), str(op->type), op->attr, data);
@@ -145,11 +162,11 @@ int do_mount(const struct op_mount *op) {
   const char *dest = str(op->dest);
   mode_t mode = 0;
   bool inherit = (op->flags & MF_INHERIT_MODE) && inherited_mode(dest, &mode) == 0;
-  int target = make_target(dest, WANT_DIRECTORY, 0755, op->flags & MF_NOFOLLOW);
+  int target = make_target(dest, WANT_DIRECTORY, 0755, links_of(op->flags));
   if (target < 0) return fail(STEP_MOUNT_TARGET, dest);
   if (check_procfs(target, op->flags) < 0) return fail(STEP_MOUNT_PROCFS, dest);
   bool classic = op->flags & MF_CLASSIC;
-  if (classic && classic_mount(op, target) < 0) return fail(STEP_MOUNT_CREATE, dest);
+  if (classic && classic_mount(op, target, inherit ? &mode : NULL) < 0) return fail(STEP_MOUNT_CREATE, dest);
   int tree = classic ? open_in_root(dest, O_PATH, 0) : new_instance(op, inherit ? &mode : NULL);
   if (tree < 0) return classic ? fail(STEP_MOUNT_TARGET, dest) : -1;
   if ((op->flags & MF_COPY_UP) && copy_up(target, tree) < 0) return fail(STEP_MOUNT_COPY, dest);
@@ -171,7 +188,7 @@ static int open_source(const struct op_bind *op) {
     if (receive_message(ctx.sync, &m, &fd) <= 0) _exit(1);
     return fd;
   }
-  int nofollow = op->flags & MF_SOURCE_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+  int nofollow = op->flags & (MF_SOURCE_NOFOLLOW | MF_COPY_SYMLINK) ? AT_SYMLINK_NOFOLLOW : 0;
   return open_tree_(AT_FDCWD, str(op->source), (unsigned)(nofollow | OPEN_TREE_CLONE | (op->recursive ? AT_RECURSIVE : 0)));
 }
 
@@ -185,13 +202,29 @@ static int bind_attributes(const struct op_bind *op, int tree) {
   return set_attributes(tree, op->set, op->clear & ~locked, 0, false);
 }
 
+/* A link like the one that `tree` is, which may be there already. */
+static int copy_symlink(const struct op_bind *op, int tree) {
+  char target[4096], found[sizeof target];
+  const char *name;
+  ssize_t len = readlinkat(tree, "", target, sizeof target - 1);
+  int parent = len < 0 ? -1 : open_parent(str(op->dest), &name);
+  if (parent < 0) return fail(STEP_BIND_LINK, str(op->dest));
+  target[len] = 0;
+  int rc = symlinkat(target, parent, name), error = errno;
+  if (rc < 0 && error == EEXIST && readlinkat(parent, name, found, sizeof found) == len && !memcmp(target, found, (size_t)len)) rc = 0;
+  close(parent);
+  close(tree);
+  return rc < 0 ? fail_errno(STEP_BIND_LINK, error, str(op->dest)) : 0;
+}
+
 int do_bind(const struct op_bind *op) {
   const char *dest = str(op->dest);
   int tree = open_source(op);
   struct stat st;
   struct statfs fs;
   if (tree < 0 || fstat(tree, &st) < 0 || fstatfs(tree, &fs) < 0) return fail(STEP_BIND_SOURCE, str(op->source));
-  int target = make_target(dest, S_ISDIR(st.st_mode) ? WANT_DIRECTORY : WANT_FILE, 0755, op->flags & MF_NOFOLLOW);
+  if ((op->flags & MF_COPY_SYMLINK) && S_ISLNK(st.st_mode)) return copy_symlink(op, tree);
+  int target = make_target(dest, S_ISDIR(st.st_mode) ? WANT_DIRECTORY : WANT_FILE, 0755, links_of(op->flags));
   if (target < 0) return fail(STEP_BIND_TARGET, dest);
   if (fs.f_type != PROC_SUPER_MAGIC && check_procfs(target, op->flags) < 0) return fail(STEP_BIND_PROCFS, dest);
   /* Before the move where the kernel can (5.12): it is never seen with more rights than it is to have. */
@@ -228,7 +261,7 @@ int do_remount(const struct op_remount *op) {
 }
 
 int do_root_dir(const struct op_root_dir *op) {
-  int fd = make_target(str(op->dest), WANT_DIRECTORY, (unsigned)op->mode, false);
+  int fd = make_target(str(op->dest), WANT_DIRECTORY, (unsigned)op->mode, LINKS_ALL);
   if (fd < 0) return fail(STEP_ROOT_DIR_MKDIR, str(op->dest));
   close(fd);
   return 0;
@@ -252,7 +285,7 @@ static int bind_device(const struct op_device *op) {
   /* The path is one of the container's: what the host has there may be anything. */
   if ((st.st_mode & S_IFMT) != (mode_t)op->type || st.st_rdev != makedev((unsigned)op->major, (unsigned)op->minor))
     return fail_errno(STEP_DEVICE_SOURCE, ENODEV, str(op->bind));
-  int target = make_target(str(op->dest), WANT_FILE, 0644, false);
+  int target = make_target(str(op->dest), WANT_FILE, 0644, LINKS_ALL);
   if (target < 0) return fail(STEP_DEVICE_TARGET, str(op->dest));
   if (move_mount_(tree, target) < 0) return fail(STEP_DEVICE_BIND, str(op->dest));
   close(tree);

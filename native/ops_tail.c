@@ -155,7 +155,7 @@ int do_chdir(const struct op_chdir *op) {
   const char *path = str(op->path);
   if (op->late && !ctx.late_chdir) return 0;
   if (op->create) {
-    int fd = make_target(path, WANT_DIRECTORY, 0755, false);
+    int fd = make_target(path, WANT_DIRECTORY, 0755, LINKS_ALL);
     if (fd >= 0) close(fd);
     else if (errno != ENOTDIR && errno != EACCES && errno != EROFS) return fail(STEP_CHDIR_MKDIR, path);
   }

@@ -4,6 +4,10 @@ import { NET_DEVICES } from "./gaps-shared.ts";
 
 export const CRUN_GAPS: readonly Gap[] = [
   {
+    why: "the options of a bind's file system are passed over",
+    tests: ["a bind mount takes no options of a file system"],
+  },
+  {
     cgroup: 2,
     why: "the cgroup is left when a namespace cannot be joined; mounting cgroup2 takes nsdelegate away",
     tests: [

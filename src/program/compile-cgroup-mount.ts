@@ -1,15 +1,28 @@
 /** A mount of type `cgroup`: what the container sees depends on the host's hierarchy, not on its version in config.json. */
 import type { CgroupFacts, Hierarchy } from "../cgroups/facts.ts";
+import { TsruncError } from "../errors.ts";
 import type { MountEntry } from "./compile-mounts.ts";
 import { hasOwn, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import { MOUNT_ATTR_RDONLY } from "./mount-options.ts";
 import { mountLabel, readonlyOp } from "./mount-parts.ts";
-import type { Op } from "./ops.ts";
+import { MOUNT_FLAGS, type Op } from "./ops.ts";
 
 export function compileCgroupMount(entry: MountEntry, input: CompileInput, facts: CgroupFacts): Op[] {
+  refuseUnknown(entry);
   if (facts.mode === "v2" || entry.mount.type === "cgroup2") return unifiedMount(entry, input, facts);
   return facts.mode === "none" ? [] : v1Mounts(entry, input, facts);
+}
+
+/** What the kernel takes with one version of cgroups or the other (cgroup-v1/cgroups.rst, cgroup-v2.rst). */
+const OPTIONS =
+  /^(nsdelegate|favordynmods|nofavordynmods|memory_(localevents|recursiveprot|hugetlb_accounting)|pids_localevents|xattr|noprefix|clone_children|cpuset_v2_mode|none|all|(name|release_agent)=.*)$/;
+
+/** Where the host's own mount is shown its options stay what they are; but what is none at all is not passed over. */
+function refuseUnknown({ options, at, what }: MountEntry): void {
+  const unknown = options.data.find((option) => !OPTIONS.test(option));
+  if (unknown === undefined) return;
+  throw new TsruncError("config", `${what}: cgroups have no mount option \`${unknown}\``, { at: `${at}/options` });
 }
 
 interface Attributes {
@@ -25,8 +38,14 @@ function attributesOf(entry: MountEntry, input: CompileInput): Attributes {
   const ns = namespacesOf(input.spec);
   const confined = hasOwn(ns, "user") || input.facts.inUserNamespace || input.facts.euid !== 0;
   const exposed = !hasOwn(ns, "cgroup") && confined;
-  const { set, propagation } = entry.options;
+  const { recursiveSet, recursiveClear, propagation } = entry.options;
+  // Each is a mount of its own with nothing below it.
+  const set = (entry.options.set & ~recursiveClear) | recursiveSet;
   return { set: exposed ? set | MOUNT_ATTR_RDONLY : set, propagation };
+}
+
+function flagsOf({ options, dest: own }: MountEntry, dest: string): number {
+  return options.destNofollow && dest === own ? MOUNT_FLAGS.nofollow : 0;
 }
 
 function newInstance(entry: MountEntry, type: string, dest: string, params: readonly string[], a: Attributes): Op {
@@ -39,7 +58,7 @@ function newInstance(entry: MountEntry, type: string, dest: string, params: read
     propagation: a.propagation,
     recursiveSet: 0,
     recursiveClear: 0,
-    flags: 0,
+    flags: flagsOf(entry, dest),
     idmap: -1,
   };
 }
@@ -48,7 +67,14 @@ function newInstance(entry: MountEntry, type: string, dest: string, params: read
 function bindOf(entry: MountEntry, source: string, dest: string, a: Attributes): Op {
   const { at, what } = entry;
   const common = { op: "bind", source, dest, recursive: false, set: a.set, clear: 0, implied: 0, at, what } as const;
-  return { ...common, recursiveSet: 0, recursiveClear: 0, propagation: a.propagation, flags: 0, idmap: -1 };
+  return {
+    ...common,
+    recursiveSet: 0,
+    recursiveClear: 0,
+    propagation: a.propagation,
+    flags: flagsOf(entry, dest),
+    idmap: -1,
+  };
 }
 
 function unifiedMount(entry: MountEntry, input: CompileInput, facts: CgroupFacts): Op[] {
@@ -60,7 +86,7 @@ function unifiedMount(entry: MountEntry, input: CompileInput, facts: CgroupFacts
   const source = input.cgroup.record.paths[""] ?? facts.v2?.mount;
   if (source === undefined) return [mount];
   // A user namespace without a cgroup namespace of its own may not mount it; its own cgroup can be bound.
-  return [{ ...mount, orElse: true }, bindOf(entry, source, entry.dest, a)];
+  return [{ ...mount, orElse: "forbidden" }, bindOf(entry, source, entry.dest, a)];
 }
 
 function labelParams(input: CompileInput): string[] {

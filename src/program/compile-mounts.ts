@@ -2,6 +2,7 @@
 import * as path from "node:path";
 import type { CgroupFacts } from "../cgroups/facts.ts";
 import { TsruncError } from "../errors.ts";
+import { isBindMount } from "../spec/mount-words.ts";
 import type { IDMapping, Mount } from "../spec/types.ts";
 import { compileCgroupMount } from "./compile-cgroup-mount.ts";
 import { hasOwn, mapText, namespacesOf } from "./compile-namespaces.ts";
@@ -66,12 +67,13 @@ export function compileMounts(entries: readonly MountEntry[], input: CompileInpu
 }
 
 export function isBind({ mount, options }: MountEntry): boolean {
-  return options.bind || mount.type === "bind" || mount.type === "rbind";
+  return options.bind || isBindMount(mount);
 }
 
 function compileMount(entry: MountEntry, input: CompileInput): Op[] {
   const { mount, options, dest, at, what } = entry;
   if (hasIdmap(entry)) checkIdmap(entry, input);
+  refuseMisplaced(entry);
   if (options.remount) return [remountOp(entry)];
   if (isBind(entry)) return [bindOp(entry, input)];
   const { type } = mount;
@@ -89,6 +91,21 @@ function compileMount(entry: MountEntry, input: CompileInput): Op[] {
   // As runc: their files have labels of their own.
   const isLabelled = type !== "proc" && type !== "sysfs";
   return [newMountOp(entry, type, isLabelled ? mountLabel(input) : undefined)];
+}
+
+/** What would be without effect. As runc since 1.2: options of the file system are not a bind mount's to change. */
+function refuseMisplaced(entry: MountEntry): void {
+  const { mount, options, at, what } = entry;
+  const refuse = (message: string): never => {
+    throw new TsruncError("config", `${what}: ${message}`, { at: `${at}/options` });
+  };
+  const bind = isBind(entry);
+  if (bind && options.data.length > 0) refuse(`a bind mount takes no options of a file system: \`${options.data[0]}\``);
+  if (options.copyUp && mount.type !== "tmpfs") refuse("`tmpcopyup` is for type `tmpfs`");
+  if (options.copySymlink && (options.sourceNofollow || options.destNofollow))
+    refuse("`copy-symlink` excludes `src-nofollow` and `dest-nofollow`");
+  if (!bind && (options.copySymlink || options.sourceNofollow))
+    refuse(`\`${options.copySymlink ? "copy-symlink" : "src-nofollow"}\` is for bind mounts`);
 }
 
 function hasIdmap({ mount, options }: MountEntry): boolean {
@@ -125,6 +142,7 @@ function commonFlags(entry: MountEntry): number {
   return (
     (options.destNofollow ? MOUNT_FLAGS.nofollow : 0) |
     (options.sourceNofollow ? MOUNT_FLAGS.sourceNofollow : 0) |
+    (options.copySymlink ? MOUNT_FLAGS.copySymlink : 0) |
     (PROC_FILES.includes(dest) ? MOUNT_FLAGS.allowProc : 0)
   );
 }
@@ -133,7 +151,7 @@ function newMountOp(entry: MountEntry, type: string, label: string | undefined):
   const { mount, options, dest, at, what } = entry;
   let flags = commonFlags(entry);
   // These are the kernel's own interfaces: through a link of the image they would be somewhere else (CVE-2019-19921).
-  if (type === "proc" || type === "sysfs") flags |= MOUNT_FLAGS.nofollow | MOUNT_FLAGS.allowProc;
+  if (type === "proc" || type === "sysfs") flags |= MOUNT_FLAGS.plain | MOUNT_FLAGS.allowProc;
   const readonly = (options.set & MOUNT_ATTR_RDONLY) !== 0;
   const params = [...options.superblock, ...options.data];
   if (readonly && !VIRTUAL.includes(type)) params.unshift("ro");
@@ -151,21 +169,42 @@ function newMountOp(entry: MountEntry, type: string, label: string | undefined):
     recursiveSet: options.recursiveSet | (copyUp && readonly ? MOUNT_ATTR_RDONLY : 0),
     recursiveClear: options.recursiveClear,
   };
-  // fsconfig(2) takes values of up to 255 bytes, and not every flag of mount(2): overlayfs often needs more
-  if (options.classic !== 0 || params.some((p) => p.length - p.indexOf("=") > 255)) {
-    // mount(2) takes a comma within quotes only; labels of processes and files have some.
-    const data = [...options.data, ...(label === undefined ? [] : [`context="${label}"`])].join(",");
-    const params = data === "" ? [] : [data];
-    return {
-      ...base,
-      source,
-      params,
-      attr: classicFlags({ ...options, set }),
-      ...later,
-      flags: flags | MOUNT_FLAGS.classic,
-    };
+  if (options.classic === 0 && !params.some(isLong) && !options.data.some(hasSyntax))
+    return { ...base, source, params, attr: set, ...later, flags };
+  // mount(2) takes a comma within quotes only; labels of processes and files have some.
+  const data = [...options.data, ...(label === undefined ? [] : [`context="${label}"`])].join(",");
+  if (data.length < MOUNT_DATA) {
+    const attr = classicFlags({ ...options, set });
+    return { ...base, source, params: data === "" ? [] : [data], attr, ...later, flags: flags | MOUNT_FLAGS.classic };
   }
-  return { ...base, source, params, attr: set, ...later, flags };
+  if (type === "overlay") return { ...base, source, params: params.flatMap(overlayLayers), attr: set, ...later, flags };
+  throw new TsruncError(
+    "config",
+    `${what}: the options take ${data.length} bytes, and a page is all that mount(2) takes`,
+    {
+      at: `${at}/options`,
+    },
+  );
+}
+
+/** A page, with the NUL. */
+const MOUNT_DATA = 4096;
+
+/** fsconfig(2) takes values of up to 255 bytes. Nor does it take every flag of mount(2). */
+function isLong(param: string): boolean {
+  return param.length - param.indexOf("=") > 255;
+}
+
+/** Quotes and escapes are of mount(2); fsconfig(2) knows none. */
+function hasSyntax(option: string): boolean {
+  return /[,"\\]/.test(option);
+}
+
+/** Since Linux 6.7 overlayfs takes its layers one by one, unescaped: so they may be more than a page. */
+function overlayLayers(param: string): string[] {
+  if (!param.startsWith("lowerdir=")) return [param.replaceAll(/\\(.)/g, "$1")];
+  const layers = param.slice("lowerdir=".length).match(/(?:\\.|[^:\\])+/g) ?? [];
+  return layers.map((layer) => `lowerdir+=${layer.replaceAll(/\\(.)/g, "$1")}`);
 }
 
 function bindOp(entry: MountEntry, input: CompileInput): Op {
@@ -221,7 +260,7 @@ function isReceived(op: Op): op is OpOf<"bind"> {
 /** What the launcher does for init's binds, in their order. */
 export function sendTreeOps(init: readonly Op[], { spec }: CompileInput): Op[] {
   return init.filter(isReceived).flatMap((op): Op[] => {
-    const nofollow = (Number(op.flags) & MOUNT_FLAGS.sourceNofollow) !== 0;
+    const nofollow = (Number(op.flags) & (MOUNT_FLAGS.sourceNofollow | MOUNT_FLAGS.copySymlink)) !== 0;
     const place = {
       ...(op.at === undefined ? {} : { at: op.at }),
       ...(op.what === undefined ? {} : { what: op.what }),

@@ -171,9 +171,15 @@ function packOperands(pack: Pack, w: Writer, at: number, operands: Operands, { n
   w.end = end;
 }
 
+/** HEAD_* of native/init.h. */
+function orElseFlags({ orElse }: Op): number {
+  if (orElse === undefined || orElse === false) return 0;
+  return orElse === "forbidden" ? 5 : 1;
+}
+
 function writeOp(w: Writer, at: number, op: Op, index: number, pack: Pack | undefined): number {
   const layout = layoutOf(op.op);
-  const flags = (op.orElse === true ? 1 : 0) | (op.quiet === true ? 2 : 0);
+  const flags = orElseFlags(op) | (op.quiet === true ? 2 : 0);
   w.pair(at, little ? layout.opcode | (flags << 16) : (layout.opcode << 16) | flags, index);
   const operands = op as unknown as Operands;
   if (pack === undefined) writeOperands(w, at + 8, operands, layout);

@@ -1,5 +1,7 @@
 /** The options of `mounts` (config.md, "Mounts"; config-linux.md; mount(8)) as what the mount calls take. */
 
+import { mountWords, SUPERBLOCK_OPTIONS } from "../spec/mount-words.ts";
+
 export const MS_RDONLY = 1;
 export const MS_REC = 0x4000;
 export const MS_UNBINDABLE = 1 << 17;
@@ -57,12 +59,12 @@ const PROPAGATION: Readonly<Record<string, number>> = {
   runbindable: MS_UNBINDABLE | MS_REC,
 };
 
-/** Flags of the superblock that fsconfig(2) takes by name. */
-const SUPERBLOCK = ["sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime"];
-
-/** Flags that only mount(2) has a bit for, and those that say what is the case anyway. */
-const CLASSIC: Readonly<Record<string, number>> = { iversion: 1 << 23, acl: 1 << 16, silent: 1 << 15 };
-const NOT_CLASSIC: Readonly<Record<string, number>> = { noiversion: 1 << 23, noacl: 1 << 16, loud: 1 << 15 };
+/**
+ * Flags that only mount(2) has a bit for, and those that say what is the case anyway. `acl` is none: the kernel sets that
+ * bit itself, and the file systems that can do without have an option of their own.
+ */
+const CLASSIC: Readonly<Record<string, number>> = { iversion: 1 << 23, silent: 1 << 15 };
+const NOT_CLASSIC: Readonly<Record<string, number>> = { noiversion: 1 << 23, loud: 1 << 15 };
 const NOTHING = ["defaults"];
 /** Names that take each other back. */
 const OPPOSITES: Readonly<Record<string, string>> = {
@@ -98,6 +100,7 @@ export interface MountOptions {
   readonly idmap: "idmap" | "ridmap" | undefined;
   readonly sourceNofollow: boolean;
   readonly destNofollow: boolean;
+  readonly copySymlink: boolean;
 }
 
 type Mutable = { -readonly [K in keyof MountOptions]: MountOptions[K] } & { superblock: string[]; data: string[] };
@@ -129,6 +132,9 @@ const WORDS: Readonly<Record<string, Effect>> = {
   "dest-nofollow": (o) => {
     o.destNofollow = true;
   },
+  "copy-symlink": (o) => {
+    o.copySymlink = true;
+  },
 };
 
 let effects: ReadonlyMap<string, Effect> | undefined;
@@ -141,7 +147,7 @@ function allEffects(): ReadonlyMap<string, Effect> {
     ...Object.entries(PROPAGATION).map(propagationEffect),
     ...Object.entries(CLASSIC).map(classicEffect),
     ...Object.entries(NOT_CLASSIC).map(notClassicEffect),
-    ...SUPERBLOCK.map(superblockEffect),
+    ...SUPERBLOCK_OPTIONS.map(superblockEffect),
     ...NOTHING.map((name): [string, Effect] => [name, () => undefined]),
   ]);
   return effects;
@@ -226,9 +232,10 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     idmap: undefined,
     sourceNofollow: false,
     destNofollow: false,
+    copySymlink: false,
   };
   const known = allEffects();
-  for (const name of options) {
+  for (const name of mountWords(options)) {
     const effect = known.get(name);
     if (effect !== undefined) effect(o);
     else if (name !== "") o.data.push(name);

@@ -205,7 +205,7 @@ export const OPS = {
       flags: "u64",
       idmap: "slot",
     },
-    steps: ["source", "target", "clone", "attributes", "move", "propagation", "procfs", "idmap"],
+    steps: ["source", "target", "clone", "attributes", "move", "propagation", "procfs", "idmap", "link"],
   },
   remount: {
     on: "I",
@@ -349,8 +349,8 @@ export type OpOf<N extends OpName> = {
   readonly op: N;
   /** JSON pointer into config.json. */
   readonly at?: string;
-  /** Where this op fails, go on with the next one; where it succeeds, skip the next one. */
-  readonly orElse?: boolean;
+  /** Where this op fails, be it only as the kernel forbids it, go on with the next one; where it succeeds, skip the next one. */
+  readonly orElse?: boolean | "forbidden";
   /** Failing is no failure. */
   readonly quiet?: boolean;
   /** What the op is for, as the user would say it: `mounts[3] (/sys/fs/cgroup)`. */
@@ -361,6 +361,7 @@ export type Op = { [N in OpName]: OpOf<N> }[OpName];
 
 /** Bits of `flags` of the ops mount and bind; `MF_*` in native/ops_mount.c. */
 export const MOUNT_FLAGS = {
+  /** Where the destination is a symbolic link, that is what is mounted on. */
   nofollow: 1,
   allowProc: 2,
   copyUp: 4,
@@ -370,6 +371,10 @@ export const MOUNT_FLAGS = {
   received: 64,
   /** The tree may stay in a group of the host's, which is to see nothing of what is mounted in it. */
   peers: 128,
+  /** No part of the destination may be a symbolic link. */
+  plain: 256,
+  /** Where the source is a symbolic link, one like it is made. */
+  copySymlink: 512,
 } as const;
 /** Values of `mode` of the op pivot; `PIVOT_*` in native/ops_mount.c. */
 export const PIVOT_MODES = { pivotRoot: 0, move: 1, chroot: 2 } as const;

@@ -18,6 +18,7 @@ function opLine(op: Op, index: number): string {
   const words = operandsOf(op).flatMap(([name, kind, value]) => operandText(styleOf(op), name, kind, value));
   if (op.quiet === true) words.push("quiet");
   if (op.orElse === true) words.push("or-else");
+  if (op.orElse === "forbidden") words.push("or-else-if-forbidden");
   const origin = [op.what, op.at].filter((text) => text !== undefined && text !== "");
   const line = `${String(index).padStart(4)}  ${op.op.padEnd(15)} ${words.join(" ")}`.trimEnd();
   return `${origin.length === 0 ? line : `${line}  # ${origin.join(" ")}`}\n`;

@@ -1,5 +1,6 @@
 /** Checks of the root, mounts, hooks, devices and of the paths that are masked or made read-only. */
 import { checkMappings, findNamespace } from "./check-namespaces.ts";
+import { isBindMount, mountWords, SUPERBLOCK_OPTIONS } from "./mount-words.ts";
 import { show } from "./pointer.ts";
 import type { Report } from "./report.ts";
 import { each, error, warn } from "./report.ts";
@@ -17,17 +18,13 @@ export function checkMounts(spec: Spec, report: Report): void {
       warn(report, `${at}/destination`, message);
     }
     checkSource(mount, at, report);
+    warnOfSuperblock(mount, at, report);
     checkIdMap(spec, mount, at, report);
   });
 }
 
-/** config.md: a mount is a bind mount if it has one of the options; runc and Docker also say so with the type. */
-export function isBindMount(mount: Mount): boolean {
-  return mount.type === "bind" || hasOption(mount, "bind") || hasOption(mount, "rbind");
-}
-
 function hasOption(mount: Mount, name: string): boolean {
-  return mount.options?.includes(name) ?? false;
+  return mountWords(mount.options).includes(name);
 }
 
 function checkSource(mount: Mount, at: string, report: Report): void {
@@ -37,6 +34,13 @@ function checkSource(mount: Mount, at: string, report: Report): void {
   } else if ((mount.type ?? "") === "") {
     error(report, `${at}/type`, "a mount that is no bind mount needs a type, found none");
   }
+}
+
+function warnOfSuperblock(mount: Mount, at: string, report: Report): void {
+  if (!isBindMount(mount)) return;
+  const found = mountWords(mount.options).find((word) => SUPERBLOCK_OPTIONS.includes(word));
+  if (found === undefined) return;
+  warn(report, `${at}/options`, `\`${found}\` is of a whole file system, which a bind mount does not change`);
 }
 
 function checkIdMap(spec: Spec, mount: Mount, at: string, report: Report): void {

@@ -48,8 +48,8 @@ const PROPAGATION: Readonly<Record<string, number>> = {
 };
 
 const SUPERBLOCK = ["sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime"];
-const CLASSIC: Readonly<Record<string, number>> = { acl: 0x10000, silent: 0x8000, iversion: 0x800000 };
-const NOTHING = ["defaults", "loud", "noacl", "noiversion"];
+const CLASSIC: Readonly<Record<string, number>> = { silent: 0x8000, iversion: 0x800000 };
+const NOTHING = ["defaults", "loud", "noiversion"];
 const WORDS: Readonly<Record<string, Partial<MountOptions>>> = {
   bind: { bind: true },
   rbind: { bind: true, recursive: true },
@@ -57,6 +57,7 @@ const WORDS: Readonly<Record<string, Partial<MountOptions>>> = {
   tmpcopyup: { copyUp: true },
   "src-nofollow": { sourceNofollow: true },
   "dest-nofollow": { destNofollow: true },
+  "copy-symlink": { copySymlink: true },
 };
 
 function nonZero(bits: Readonly<Record<string, number>>): Record<string, number> {
