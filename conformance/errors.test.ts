@@ -1,6 +1,8 @@
 /** Bad input: exit status 1, one line on stderr, nothing made. */
 import { expect } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { hasController } from "./lib/cgroup.ts";
 import type { Container } from "./lib/container.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { type Result, runtime } from "./lib/runtime.ts";
@@ -259,6 +261,40 @@ check("bad program: it is not in PATH", async (t) => {
   expect(result.stderr).toContain("executable file not found in $PATH");
   expect(await t.leftNow()).toEqual([]);
 });
+
+checkTsrunc("SCHED_DEADLINE that the kernel refuses is an error that says what it needs", async (t) => {
+  const c = t.container();
+  const times = (runtime: number, period: number) => ({ runtime, deadline: period, period });
+  const refuse = async (hint: string, scheduler: Record<string, unknown>) => {
+    c.spec.process.scheduler = { policy: "SCHED_DEADLINE", ...scheduler };
+    const result = await c.run();
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain("(at /process/scheduler); hint: ");
+    expect(result.stderr).toContain(hint);
+  };
+  await refuse("1024 ns at least", times(10, 30));
+  if (cpus().length < 2 || !hasController("cpuset")) return;
+  c.spec.linux.resources = { cpu: { cpus: "0" } };
+  await refuse("all CPUs", times(10_000_000, 30_000_000));
+  expect(await t.leftNow()).toEqual([]);
+});
+
+/** As the search of Go, which passes over what cannot be executed. */
+for (const name of ["", ".", "..", "plain", "directory"])
+  check(`bad program: ${JSON.stringify(name)} is not found in PATH`, async (t) => {
+    const c = t.container((spec, self) => {
+      mkdirSync(self.inside("opt/directory"), { recursive: true });
+      writeFileSync(self.inside("opt/plain"), "#!/bin/sh\n", { mode: 0o644 });
+      spec.process.env = ["PATH=/nowhere:/opt:/bin", `CONFORMANCE=${TAG}`];
+      spec.process.args = [name];
+    });
+    const result = await c.run();
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain("executable file not found in $PATH");
+    await c.up();
+    const executed = await c.verb("exec", name);
+    expect(executed.stderr).toContain("executable file not found in $PATH");
+  });
 
 check("bad program: a directory", async (t) => {
   const c = t.container((spec) => {

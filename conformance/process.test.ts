@@ -109,6 +109,25 @@ check("additionalGids are set, in any order", async (t) => {
   expect(report.groups.filter((gid) => gid !== 1000).toSorted((a, b) => a - b)).toEqual([5, 29, 100000]);
 });
 
+/** crun's annotation. In a user namespace groups that it does not map are shown as the overflow id. */
+for (const [where, patch, shown] of [
+  ["", () => undefined, [4, 27]],
+  [" in a user namespace", useUserNamespace, [65534, 65534]],
+] as const)
+  check(`run.oci.keep_original_groups keeps the caller's groups${where}, for exec too`, async (t) => {
+    const c = t.container((spec) => {
+      patch(spec);
+      spec.process.user = { uid: 1000, gid: 1000, additionalGids: [29] };
+      spec.annotations = { "run.oci.keep_original_groups": "1" };
+    });
+    const wrap = ["setpriv", "--groups", "4,27"];
+    expect((await c.probeWith({ wrap }, "report")).report.groups).toEqual([...shown]);
+    await c.up();
+    const executed = await runtime(["exec", c.id, "/bin/probe", "report"], { wrap });
+    expect(new ProbeResult(executed.stdout).report.groups).toEqual([...shown]);
+    await c.down();
+  });
+
 check("umask is set to user.umask", async (t) => {
   const c = t.container((spec) => {
     spec.process.user.umask = 0o027;

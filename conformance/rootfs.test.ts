@@ -1,12 +1,50 @@
 import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { area, check } from "./lib/harness.ts";
 import { mountEntries } from "./lib/probe.ts";
 import { runtime } from "./lib/runtime.ts";
 import { dropNamespace, grant, useUserNamespace } from "./lib/spec.ts";
 
 area();
+
+check("--config names another file than config.json; paths in it are relative to the bundle", async (t) => {
+  const c = t.container((spec) => {
+    spec.process.args = ["/bin/sh", "-c", "echo other; cat /data/file"];
+    spec.mounts.push({ destination: "/data", type: "bind", source: "data", options: ["bind"] });
+  });
+  mkdirSync(c.file("data"));
+  writeFileSync(c.file("data/file"), "of the bundle\n");
+  mkdirSync(c.file("elsewhere"));
+  writeFileSync(c.file("elsewhere/other.json"), JSON.stringify(c.spec));
+  c.spec.process.args = ["/bin/false"];
+  c.save();
+  const cwd = c.file("elsewhere");
+  for (const flags of [["--config", "other.json"], ["-f", "other.json"], [`--config=${cwd}/other.json`]]) {
+    const ran = await runtime(["run", "--bundle", c.bundle, ...flags, c.id], { cwd });
+    expect(ran).toMatchObject({ code: 0, stdout: "other\nof the bundle\n" });
+  }
+  const created = await runtime(["create", "--bundle", "..", "--config", "other.json", c.id], {
+    cwd,
+    stdout: c.outputFile,
+  });
+  expect(created).toMatchObject({ code: 0, stderr: "" });
+  c.known = true;
+  rmSync(c.file("elsewhere"), { recursive: true });
+  expect((await c.state()).bundle).toBe(c.bundle);
+  await c.start();
+  await c.waitForOutput("of the bundle\n");
+  await c.waitForStatus("stopped");
+  await c.delete();
+});
+
+check("--config with a file that is not there is refused by its name and leaves nothing", async (t) => {
+  const c = t.container();
+  const result = await c.tryCreate({ flags: ["--config", c.file("none.json")] });
+  expect(result.code).toBe(1);
+  expect(result.stderr).toContain("none.json");
+  expect(await t.leftNow()).toEqual([]);
+});
 
 check("root.readonly makes the root read-only and leaves mounts in it as they are", async (t) => {
   const c = t.container((spec) => {

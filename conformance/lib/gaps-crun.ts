@@ -8,6 +8,11 @@ export const CRUN_GAPS: readonly Gap[] = [
     tests: ["a bind mount takes no options of a file system"],
   },
   {
+    why: "a name in PATH that cannot be executed is an error of its own",
+    tests: ['""', '"."', '".."', '"plain"', '"directory"'].map((name) => `bad program: ${name} is not found in PATH`),
+  },
+  { why: "the file is not named", tests: ["--config with a file that is not there *"] },
+  {
     cgroup: 2,
     why: "the cgroup is left when a namespace cannot be joined; mounting cgroup2 takes nsdelegate away",
     tests: [

@@ -5,6 +5,7 @@ import { NET_DEVICES } from "./gaps-shared.ts";
 const HOSTS = ["shared", "slave", "private", "unbindable"];
 
 export const RUNC_GAPS: readonly Gap[] = [
+  { why: "of crun's own", tests: ["run.oci.keep_original_groups *", "--config *"] },
   {
     why: "what is mounted on a mount in the rootfs that is shared with the host's reaches the host",
     tests: [

@@ -92,9 +92,6 @@ function cgroups(): ReadonlySet<string> {
   return new Set(cgroupMounts().flatMap(({ target }) => directoriesBelow(target).filter(counts)));
 }
 
-/** Compiled seccomp filters are kept for the next container: no state of any. */
-const CACHE = "seccomp~cache";
-
 function namesIn(directory: string): readonly string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
 }
@@ -109,7 +106,7 @@ function state(): ReadonlySet<string> {
       .map((name) => path.join(root, name)),
   );
   const own = namesIn(stateRoot()).map((name) => path.join(stateRoot(), name));
-  return new Set([...own, ...elsewhere].filter((file) => path.basename(file) !== CACHE));
+  return new Set([...own, ...elsewhere]);
 }
 
 /** Names of the network devices. Not from sysfs, which shows those of whoever mounted it. */

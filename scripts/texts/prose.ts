@@ -135,5 +135,9 @@ export const PROGRAM = {
   files: [
     ["/run/tsrunc", "state of containers of root"],
     ["$XDG_RUNTIME_DIR/tsrunc", "state of containers of other users"],
+    [
+      "/run/tsrunc-cache, $XDG_RUNTIME_DIR/tsrunc-cache",
+      "compiled seccomp filters of the user; they may be removed at any time",
+    ],
   ],
 } as const;

@@ -24,6 +24,7 @@ export function createOptions(call: Call): CreateOptions {
   return given({
     id: containerId(call),
     bundle: flags.string("bundle") ?? ".",
+    config: flags.string("config"),
     consoleSocket: flags.string("console-socket"),
     pidfdSocket: flags.string("pidfd-socket"),
     pidFile: flags.string("pid-file"),

@@ -49,7 +49,9 @@ const GLOBALS = `the options before the verb
 const BUNDLE = "-b, --bundle DIR  the bundle: a directory with config.json and a root filesystem (default: .)\n";
 const TIMINGS = `--timings  print where the time went, to stderr
 --timings-svg FILE  write it as a chart to FILE`;
-const CREATE = `${BUNDLE}--console-socket PATH  send the master of the terminal to this AF_UNIX socket
+/** crun's letter for it; \`plan\` has another use for that. */
+const CONFIG = "--config FILE  take FILE in place of the bundle's config.json";
+const CREATE = `--console-socket PATH  send the master of the terminal to this AF_UNIX socket
 --pidfd-socket PATH  send a pidfd of the container's first process to this AF_UNIX socket
 --pid-file FILE  write the pid of the container's first process to FILE
 --no-pivot  use MS_MOVE and chroot instead of pivot_root (for a rootfs on a ramdisk)
@@ -73,11 +75,13 @@ const CRIU = `--image-path DIR  directory for the image files
 const TABLE = {
   create: `set up a container, whose program does not run yet
 ID
+${BUNDLE}-f, ${CONFIG}
 ${CREATE}`,
   start: `run the program of a created container
 ID`,
   run: `create and start a container, wait for it and delete it
 ID
+${BUNDLE}-f, ${CONFIG}
 ${CREATE}
 ${RUN}`,
   state: `print the state of a container as JSON
@@ -153,6 +157,7 @@ ${BUNDLE}--rootless  for a user without root
   features: "print what this runtime supports as JSON\n",
   plan: `print the program that a bundle compiles to; nothing is done
 [ID]
+${BUNDLE}${CONFIG}
 ${CREATE}
 ${RUN}
 --create  the program of create, not of run

@@ -76,6 +76,14 @@ export function defaultRoot(env: Readonly<Record<string, string | undefined>>): 
   return "/run/tsrunc";
 }
 
+/**
+ * What is kept for the containers to come, beside the default directory for state: whoever looks for containers, or for
+ * what is left of them, finds nothing of it in a root directory, whichever that is.
+ */
+export function cacheDirectory(env: Readonly<Record<string, string | undefined>>): string {
+  return `${defaultRoot(env)}-cache`;
+}
+
 /** @throws TsruncError `usage` for a root that is `/`: its entries are not ours. */
 export function resolveRoot(given: string): string {
   const root = absolutePath(given, "flag `--root`");

@@ -53,7 +53,7 @@ export function prepareCreate(
 ): Prepared {
   const bundle = absolutePath(options.bundle, "flag `--bundle`");
   const directory = containerDirectory(path.resolve(context.root), options.id);
-  const loaded = loadSpec(bundle);
+  const loaded = loadSpec(bundle, {}, maybeAbsolute(options.config, "flag `--config`"));
   // Now, since they may be the reason for what fails later.
   for (const warning of loaded.warnings) context.log.warn(warning);
   mark("config.json");

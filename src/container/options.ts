@@ -9,6 +9,8 @@ export interface CreateOptions {
   readonly id: string;
   /** Directory with config.json; the working directory by default. */
   readonly bundle: string;
+  /** File in place of config.json of the bundle; paths in it are relative to the bundle all the same. */
+  readonly config?: string;
   /** AF_UNIX socket that gets the master of the terminal. */
   readonly consoleSocket?: string;
   /** AF_UNIX socket that gets a pidfd of the container's first process. */

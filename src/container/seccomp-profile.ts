@@ -9,10 +9,8 @@ import { compileSeccompCached } from "../seccomp/cache.ts";
 import { type CompiledFilter, unknownSyscalls } from "../seccomp/compile.ts";
 import { flagsOfKernel, type SeccompKernel, usesNotify } from "../seccomp/validate.ts";
 import type { Seccomp, SeccompArch } from "../spec/types.ts";
-import type { Context } from "./context.ts";
+import { type Context, cacheDirectory } from "./context.ts";
 
-/** In the root directory; `~` keeps it from being an id. */
-const CACHE = "seccomp~cache";
 const ACTIONS_FILE = "/proc/sys/kernel/seccomp/actions_avail";
 
 /** @throws TsruncError `config` for a wrong profile, `unsupported` for what this kernel lacks */
@@ -25,7 +23,7 @@ export function compileProfile(context: Context, seccomp: Seccomp | undefined): 
   }
   const kernel = kernelFor(seccomp);
   const options = kernel === undefined ? { arch } : { arch, kernel };
-  const filter = compileSeccompCached(seccomp, options, path.join(context.root, CACHE));
+  const filter = compileSeccompCached(seccomp, options, path.join(cacheDirectory(process.env), "seccomp"));
   if (context.debug) {
     const how = filter.cached === true ? "read from the cache" : "compiled";
     context.log.debug(`seccomp: ${how}: ${filter.length} instructions for ${filter.arches.join(", ")}`);

@@ -1,6 +1,7 @@
 /** What tsrunc-init appended to the program's file, and what that means to a user. */
 import * as fs from "node:fs";
 import { TsruncError } from "../errors.ts";
+import { DEADLINE } from "../program/compile-scheduling.ts";
 import { LISTS, OPS, type Op, type OpName } from "../program/ops.ts";
 import type { ListName, Program } from "../program/program.ts";
 import { RESCTRL } from "../resctrl/plan.ts";
@@ -69,7 +70,7 @@ export function opError(report: Report, label: Label | undefined): TsruncError {
   const [op, what, at] = label ?? ["exec", null, null];
   const errno = report.errno === 0 ? undefined : errnoName(report.errno);
   const step = OPS[op].steps[report.step] ?? op;
-  const hint = what === RESCTRL ? resctrlHint(report.detail) : hintOf(op, step, report);
+  const hint = what === RESCTRL ? resctrlHint(report.detail) : hintOf(op, step, what, report);
   return new TsruncError("op", messageOf(op, step, what, report), { at: at ?? undefined, errno, hint });
 }
 
@@ -102,7 +103,8 @@ function messageOf(op: OpName, step: string, what: string | null, report: Report
 function execMessage(name: string, step: string, { errno, detail }: Report): string {
   const reason = errnoText(errnoName(errno));
   if (step === "access") {
-    if (!name.includes("/") && errno === 2) return `exec: "${name}": executable file not found in $PATH`;
+    // As Go's LookPath, which does not tell a file that cannot be executed from none.
+    if (!name.includes("/")) return `exec: "${name}": executable file not found in $PATH`;
     return errno === 2 ? `exec: "${name}": stat ${name}: ${reason}` : `exec: "${name}": ${reason}`;
   }
   if (step === "outside") return "the working directory is not inside the container's root";
@@ -138,12 +140,16 @@ function isKindMismatch(step: string, name: string): boolean {
   );
 }
 
-function hintOf(op: OpName, step: string, { errno, aux, detail }: Report): string | undefined {
+function hintOf(op: OpName, step: string, what: string | null, report: Report): string | undefined {
+  const { errno, aux, detail } = report;
   const name = errno === 0 ? "" : errnoName(errno);
   if (step === "died" && (aux === SIGILL || aux === SIGSYS))
     return "a seccomp profile must allow what executing a program takes, such as execve, mmap and exit_group";
   if (step === "died" && aux === 9) return "if a memory limit is set, it may be too low for the container to start";
   if (op === "clone") return cloneHint(name);
+  if (op === "scheduler") return schedulerHint(name, what);
+  if (op === "lookup" && name === "EACCES" && /^(?!\.{0,2}$)[^/]+$/.test(what ?? ""))
+    return "there is something of that name that cannot be executed";
   if (name === "EOPNOTSUPP" && ["mount", "bind", "mask", "readonly", "device", "console"].includes(op))
     return "what is mounted in a mount that is shared with the host needs Linux 5.15";
   if (op === "mount" && step === "procfs") return "only single files such as /proc/cpuinfo may be covered there";
@@ -182,6 +188,21 @@ function cloneHint(name: string): string | undefined {
       return "with controllers in cgroup.subtree_control this cgroup takes no processes, only those below it do; `exec --cgroup` can name one";
     case "EOPNOTSUPP":
       return "a cgroup beside or above it is threaded, so it takes no processes while its cgroup.type is `domain invalid`";
+    default:
+      return undefined;
+  }
+}
+
+/** sched_setattr(2), sched(7) */
+function schedulerHint(name: string, what: string | null): string | undefined {
+  if (what !== DEADLINE) return name === "EPERM" ? "it takes CAP_SYS_NICE, or a limit RLIMIT_RTPRIO" : undefined;
+  switch (name) {
+    case "EPERM":
+      return "it takes CAP_SYS_NICE and all CPUs of the machine: no `linux.resources.cpu.cpus` that leaves some out";
+    case "EBUSY":
+      return "the CPUs have not so much time left: a smaller runtime or a longer period may do";
+    case "EINVAL":
+      return "the runtime is 1024 ns at least, and /proc/sys/kernel/sched_deadline_period_*_us limit the period";
     default:
       return undefined;
   }

@@ -3,7 +3,7 @@ import { joinResctrlOps } from "../resctrl/plan.ts";
 import type { ResctrlRecord } from "../resctrl/types.ts";
 import type { CompiledFilter } from "../seccomp/compile.ts";
 import type { Process, Spec } from "../spec/types.ts";
-import { CLONE_FLAGS, canSetGroups, hasOwn, namespacesOf } from "./compile-namespaces.ts";
+import { CLONE_FLAGS, canSetGroups, hasOwn, keepsGroups, namespacesOf } from "./compile-namespaces.ts";
 import { compileProcess, type ProcessOps } from "./compile-process.ts";
 import { anyCpuOp, bitmap, linuxProcessOps } from "./compile-scheduling.ts";
 import { compileSeccompOps, type SeccompOps } from "./compile-seccomp.ts";
@@ -57,6 +57,7 @@ export function compileExec(input: ExecInput): Program {
     facts: input.facts,
     userNamespace: hasOwn(ns, "user"),
     setGroups: canSetGroups(input.spec, ns) && (input.facts.euid === 0 || hasOwn(ns, "user")),
+    keepGroups: keepsGroups(input.spec),
     seccomp: seccomp.init,
     seccompEarly: seccomp.launcher.length > 0,
     keepFds: input.preserveFds,
@@ -146,7 +147,8 @@ function initOps(input: ExecInput, tail: ProcessOps): Op[] {
   const flags = [...ns.made, ...ns.joined.keys()].reduce((sum, type) => sum | CLONE_FLAGS[type], 0);
   if (flags !== 0) ops.push({ op: "setns", slot: SLOT_TARGET, flags, what: "namespaces" });
   else ops.push({ op: "closeSlot", slot: SLOT_TARGET });
-  if (hasOwn(ns, "user")) ops.push({ op: "becomeRoot", groups: canSetGroups(spec, ns), what: "user namespace" });
+  if (hasOwn(ns, "user"))
+    ops.push({ op: "becomeRoot", groups: canSetGroups(spec, ns) && !keepsGroups(spec), what: "user namespace" });
   ops.push({ op: "enterRoot", slot: hasOwn(ns, "mount") ? -1 : SLOT_ROOT });
   if (!hasOwn(ns, "pid")) ops.push({ op: "setsid" });
   if (!input.noNewKeyring)

@@ -109,7 +109,12 @@ function enterOps(spec: Spec, ns: Namespaces, slots: ReadonlyMap<NamespaceType, 
   const userJoined = slots.has("user");
   // init of a joined user namespace is born in it: its parent joined it first
   if (ns.made.has("user") || userJoined) {
-    ops.push({ op: "becomeRoot", groups: canSetGroups(spec, ns), at: "/linux/namespaces", what: "user namespace" });
+    ops.push({
+      op: "becomeRoot",
+      groups: canSetGroups(spec, ns) && !keepsGroups(spec),
+      at: "/linux/namespaces",
+      what: "user namespace",
+    });
   }
   for (const type of JOIN_ORDER) {
     const joined = ns.joined.get(type);
@@ -151,6 +156,12 @@ export function canSetGroups(spec: Spec, ns: Namespaces): boolean {
   if (!ns.made.has("user")) return true;
   const gids = spec.linux?.gidMappings ?? [];
   return !(gids.length === 1 && gids[0]?.size === 1);
+}
+
+/** crun's annotation, by which Podman's `--group-add keep-groups` asks for it. */
+export function keepsGroups({ annotations = {} }: Spec): boolean {
+  const value = annotations["run.oci.keep_original_groups"];
+  return value !== undefined && value !== "0" && value !== "false";
 }
 
 export function mapText(mappings: readonly IDMapping[]): string {

@@ -35,6 +35,8 @@ export interface ProcessInput {
   /** Whether it will be in a user namespace of its own. */
   readonly userNamespace: boolean;
   readonly setGroups: boolean;
+  /** It has the supplementary groups of the caller, in place of those that config.json names. */
+  readonly keepGroups: boolean;
   /** Ops that load the seccomp filter; none: no profile. */
   readonly seccomp: readonly Op[];
   /** Other than by the last step: for the launcher, which takes the listener, or for hooks, which run under it as well. */
@@ -205,7 +207,8 @@ export function ungrantedCapabilities(input: Pick<ProcessInput, "process" | "fac
 }
 
 function identityOps(input: ProcessInput): Op[] {
-  const { process, at, facts, setGroups } = input;
+  const { process, at, facts, keepGroups } = input;
+  const setGroups = input.setGroups && !keepGroups;
   const available = availableCapabilities(input);
   const set = (name: CapabilitySet) => capabilityMask(process.capabilities?.[name]) & available;
   const [bounding, permitted] = [set("bounding"), set("permitted")];
@@ -213,7 +216,7 @@ function identityOps(input: ProcessInput): Op[] {
   const [effective, inheritable] = [set("effective") & permitted, set("inheritable") & bounding];
   const { uid, gid, additionalGids = [] } = process.user;
   const groups = new Uint8Array(Uint32Array.from(additionalGids).buffer);
-  if (!setGroups && additionalGids.length > 0) {
+  if (!input.setGroups && !keepGroups && additionalGids.length > 0) {
     throw new TsruncError("config", "`additionalGids` cannot be set where the gid map denies setgroups", {
       at: `${at}/user/additionalGids`,
     });

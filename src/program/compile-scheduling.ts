@@ -25,6 +25,8 @@ const SCHEDULER_FLAGS: Readonly<Record<string, number>> = {
 };
 /** ioprio_set(2): class in the upper bits. */
 const IO_CLASSES: Readonly<Record<string, number>> = { IOPRIO_CLASS_RT: 1, IOPRIO_CLASS_BE: 2, IOPRIO_CLASS_IDLE: 3 };
+/** What the op is called by which the reporter knows what may be the reason of a failure. */
+export const DEADLINE = "deadline scheduler";
 /** include/uapi/linux/mempolicy.h */
 const MEMORY_MODES = [
   "MPOL_DEFAULT",
@@ -68,7 +70,7 @@ export function schedulingOps(process: Process, at: string): Op[] {
       utilMin: 0,
       utilMax: 0,
       at: `${at}/scheduler`,
-      what: "scheduler",
+      what: scheduler.policy === "SCHED_DEADLINE" ? DEADLINE : "scheduler",
     });
   }
   if (ioPriority !== undefined) {

@@ -10,6 +10,7 @@ import {
   compileNamespaces,
   hasOwn,
   hostRootId,
+  keepsGroups,
   type NamespaceOps,
   type Namespaces,
   namespacesOf,
@@ -54,6 +55,7 @@ export function compileCreate(input: CompileInput): Program {
     facts: input.facts,
     userNamespace: hasOwn(ns, "user"),
     setGroups: canSetGroups(spec, ns) && (input.facts.euid === 0 || hasOwn(ns, "user")),
+    keepGroups: keepsGroups(spec),
     seccomp: seccomp.init,
     // As under runc, what a startContainer hook runs in the container is under the filter.
     seccompEarly: seccomp.launcher.length > 0 || (spec.hooks?.startContainer ?? []).length > 0,

@@ -44,13 +44,16 @@ export interface LoadedResources {
 }
 
 /**
- * Reads and checks `config.json` of a bundle, for this machine.
+ * Reads and checks `config.json` of a bundle, or another file in its place, for this machine.
  *
  * @throws TsruncError "config" if it is missing, no JSON, or wrong; then `problems` has every place.
  */
-export function loadSpec(bundle: string, options: ValidateOptions = {}): LoadedSpec {
-  const file = join(bundle, "config.json");
-  const hint = "give the bundle's directory with `--bundle`, or make a config.json with `tsrunc spec`";
+export function loadSpec(bundle: string, options: ValidateOptions = {}, given?: string): LoadedSpec {
+  const file = given ?? join(bundle, "config.json");
+  const hint =
+    given === undefined
+      ? "give the bundle's directory with `--bundle`, or make a config.json with `tsrunc spec`"
+      : undefined;
   const loaded = parseSpec(readText(file, "config", hint), file, options);
   judge(file, validateHost(loaded.spec));
   return loaded;

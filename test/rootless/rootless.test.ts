@@ -1,7 +1,19 @@
 /** A user without any rights: one id, a user namespace, no cgroup that could be written. Needs root to become that user. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -49,6 +61,25 @@ test("an unprivileged user runs a container in which it is root, and no one else
   expect(stderr).toBe("");
   expect(stdout.split(/\s+/)).toEqual(["0", "0", `${ID}`, "1", ""]);
   expect(status).toBe(4);
+});
+
+test("its filters are kept for it alone, and not in the root directory", () => {
+  const file = join(base, "config.json");
+  const config = JSON.parse(readFileSync(file, "utf8"));
+  config.linux.seccomp = {
+    defaultAction: "SCMP_ACT_ALLOW",
+    syscalls: [{ names: ["swapon"], action: "SCMP_ACT_ERRNO" }],
+  };
+  writeFileSync(file, JSON.stringify(config));
+  const root = join(base, "other");
+  for (let i = 0; i < 2; i++) expect(tsrunc("--root", root, "run", "filtered").status).toBe(4);
+  expect(readdirSync(root)).toEqual([]);
+  const cache = join(base, "run/tsrunc-cache/seccomp");
+  const [name = ""] = readdirSync(cache);
+  for (const place of [cache, join(cache, name)]) {
+    const { uid, mode } = statSync(place);
+    expect([uid, mode & 0o077]).toEqual([ID, 0]);
+  }
 });
 
 test("its containers live below XDG_RUNTIME_DIR, take part in the whole life and leave nothing", () => {

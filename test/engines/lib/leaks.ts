@@ -53,11 +53,9 @@ async function settled(look: () => readonly string[]): Promise<readonly string[]
   return left;
 }
 
-/** Containers the runtime still knows of; a name with `~` cannot be a container's, the runtime's own caches have it. */
+/** Containers the runtime still knows of. */
 function stateIn(root: string): readonly string[] {
-  return names(root)
-    .filter((name) => !name.includes("~"))
-    .map((name) => `state: ${path.join(root, name)}`);
+  return names(root).map((name) => `state: ${path.join(root, name)}`);
 }
 
 /** What containers have left while their engine still runs: `stateRoots` are the runtime's, `parents` cgroups of the engine's. */
