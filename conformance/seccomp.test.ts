@@ -57,6 +57,27 @@ check("args narrow a rule down: only the mode named is refused", async (t) => {
   expect([result.of("chmod=/tmp/f,777"), result.of("chmod=/tmp/f,700")]).toEqual(["EIO", "OK"]);
 });
 
+for (const count of [2, 7, 100]) {
+  check(`of ${count} conditions on one argument any one is enough`, async (t) => {
+    const modes = Array.from({ length: count }, (_, i) => 0o600 + i);
+    const args = (index: number) => modes.map((value) => ({ index, value, op: "SCMP_CMP_EQ" }));
+    const c = t.container((spec) => {
+      spec.linux.seccomp = {
+        defaultAction: "SCMP_ACT_ALLOW",
+        architectures,
+        syscalls: [
+          { names: ["chmod"], action: "SCMP_ACT_ERRNO", errnoRet: 5, args: args(1) },
+          { names: ["fchmodat"], action: "SCMP_ACT_ERRNO", errnoRet: 5, args: args(2) },
+        ],
+      };
+    });
+    const refused = [0, 1, count - 1].map((i) => `chmod=/tmp/f,${(0o600 + i).toString(8)}`);
+    const allowed = `chmod=/tmp/f,${(0o600 + count).toString(8)}`;
+    const result = await c.probe("creat=/tmp/f", ...refused, allowed);
+    expect([...refused, allowed].map((step) => result.of(step))).toEqual(["EIO", "EIO", "EIO", "OK"]);
+  });
+}
+
 check("the filter works together with noNewPrivileges and an ordinary user", async (t) => {
   const c = t.container((spec) => {
     spec.process.noNewPrivileges = true;

@@ -66,7 +66,7 @@ export interface Seccomp {
   readonly syscalls?: readonly SeccompSyscall[];
 }
 
-/** What to do with some system calls, if all `args` match. */
+/** What to do with some system calls, if all `args` match; if several look at one argument, as runc, if any of them does. */
 export interface SeccompSyscall {
   /** At least one. */
   readonly names: readonly string[];

@@ -22,7 +22,7 @@ import { syscallNumber, syscallTable } from "../../src/seccomp/syscalls.ts";
 import type { Seccomp, SeccompArch } from "../../src/spec/types.ts";
 import { compare, NUMBERS, newCount, onlyKnown, runcStub } from "./compare.ts";
 import { engineProfile } from "./engine-profiles.ts";
-import { createRandom, makeProfile } from "./generate.ts";
+import { createRandom, makeLongList, makeProfile } from "./generate.ts";
 import { ARCH_TOKENS, exportFilters, resolveNames } from "./libseccomp.ts";
 
 const GROUPS: readonly { readonly arches: readonly SeccompArch[]; readonly profiles: number }[] = [
@@ -60,6 +60,20 @@ for (const [index, { arches, profiles }] of GROUPS.entries()) {
     expect(count.otherOrder / count.contested).toBeLessThan(0.02);
   }, 60_000);
 }
+
+test("lists of more than six conditions get libseccomp's verdicts, asked for each condition as runc asks", () => {
+  const random = createRandom(7);
+  const arches: readonly SeccompArch[] = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"];
+  const profiles = Array.from({ length: 150 }, (_, i) => makeLongList(random, 2 + (i % 30)));
+  const theirs = exportFilters(profiles, arches);
+  const count = newCount();
+  profiles.forEach((profile, i) => {
+    compare(profile, arches, theirs[i]!, runcStub(profile, arches), random, count);
+  });
+  expect(theirs.filter(({ status }) => status !== 0)).toEqual([]);
+  expect(count.lost / count.checks).toBeLessThan(0.002);
+  expect(count.otherOrder).toBe(0);
+}, 60_000);
 
 const ENGINES = [
   { engine: "docker", arch: "SCMP_ARCH_X86_64", goArch: "amd64" },

@@ -94,6 +94,22 @@ export function makeProfile(random: Random, { oneAction, wide }: Shape): Seccomp
   return { defaultAction, syscalls: [first, ...syscalls] };
 }
 
+/**
+ * A profile with one list of `length` conditions. With more than six one argument is looked at twice at least, so that each
+ * condition is a rule of its own. One operator alone: libseccomp loses rules where many are mixed.
+ */
+export function makeLongList(random: Random, length: number): Seccomp {
+  const op = pick(random, OPS);
+  const args = Array.from({ length }, () => ({ ...makeArg(random, true), op, valueTwo: pick(random, VALUES) }));
+  return {
+    defaultAction: pick(random, DEFAULTS.slice(1)),
+    syscalls: [
+      { names: ["uname"], action: "SCMP_ACT_ERRNO" },
+      { names: ["socket", "ioctl"], action: "SCMP_ACT_ERRNO", args },
+    ],
+  };
+}
+
 const MASK = 0xffffffffffffffffn;
 
 /** Argument lists around the values of the rules for one call: each value itself, its neighbours, other halves. */

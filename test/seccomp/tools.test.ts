@@ -23,7 +23,7 @@ import { explain } from "../../src/seccomp/explain.ts";
 import { disasmReport, explainReport, statsReport } from "../../src/seccomp/report.ts";
 import { syscallTable } from "../../src/seccomp/syscalls.ts";
 import type { Seccomp } from "../../src/spec/types.ts";
-import { boundaryArgs, createRandom, makeProfile } from "./generate.ts";
+import { boundaryArgs, createRandom, makeLongList, makeProfile } from "./generate.ts";
 import { oracleFor } from "./oracle.ts";
 
 const ARCH = "SCMP_ARCH_X86_64";
@@ -100,7 +100,8 @@ test("explain and the filter agree", () => {
   const random = createRandom(99);
   let checks = 0;
   for (let i = 0; i < 60; i++) {
-    const profile: Seccomp = { ...makeProfile(random, { oneAction: false, wide: true }), listenerPath: "/agent" };
+    const made = i % 6 === 0 ? makeLongList(random, 2 + i) : makeProfile(random, { oneAction: false, wide: true });
+    const profile: Seccomp = { ...made, listenerPath: "/agent" };
     const { instructions } = compileSeccomp(profile, { arch: ARCH });
     for (const nr of syscallTable(ARCH).values()) {
       const conditions = oracleFor(profile, ARCH, nr).rules.flatMap(({ args }) => args);

@@ -43,10 +43,7 @@ test("errnoRet", () => {
 
 test("conditions", () => {
   const arg = { index: 0, op: "SCMP_CMP_EQ", value: 1 };
-  expect(withEntry({ args: Array.from({ length: 6 }, () => arg) })).toEqual([]);
-  expect(withEntry({ args: Array.from({ length: 7 }, () => arg) })).toEqual([
-    "/syscalls/0/args: at most 6 conditions, found 7",
-  ]);
+  for (const length of [6, 7, 100]) expect(withEntry({ args: Array.from({ length }, () => arg) })).toEqual([]);
   expect(withEntry({ args: [arg, { ...arg, index: 6 }] })).toEqual([
     "/syscalls/0/args/1/index: expected 0 to 5, found 6",
   ]);
