@@ -18,10 +18,15 @@ export interface Assembler {
   readonly returns: Map<number, Label>;
   /** The nearest `ja` to each label. */
   readonly stones: Map<Label, Label>;
+  readonly limit: number;
 }
 
-export function createAssembler(): Assembler {
-  return { reversed: [], returns: new Map(), stones: new Map() };
+/** The program would get longer than it may be. */
+export class ProgramTooLong extends Error {}
+
+/** For a program of at most `limit` instructions. */
+export function createAssembler(limit: number): Assembler {
+  return { reversed: [], returns: new Map(), stones: new Map(), limit };
 }
 
 /** The program, first instruction first. */
@@ -55,6 +60,7 @@ export function emitAnd(asm: Assembler, mask: number, next: Label): Label {
 }
 
 function push(asm: Assembler, instruction: Instruction): Label {
+  if (asm.reversed.length === asm.limit) throw new ProgramTooLong();
   return asm.reversed.push(instruction) - 1;
 }
 

@@ -3,7 +3,7 @@
 import { type Problem, TsruncError } from "../errors.ts";
 import type { Seccomp, SeccompArch } from "../spec/types.ts";
 import { archInfo } from "./arches.ts";
-import { assembled, createAssembler, emitJump, emitLoad, emitReturn } from "./assembler.ts";
+import { assembled, createAssembler, emitJump, emitLoad, emitReturn, ProgramTooLong } from "./assembler.ts";
 import { DATA_ARCH, encodeInstructions, type Instruction, JEQ } from "./bpf.ts";
 import {
   FLAG_NEW_LISTENER,
@@ -18,14 +18,14 @@ import {
   RET_TRACE,
 } from "./constants.ts";
 import { listenerProblems } from "./notify.ts";
-import { type ArchRules, defaultReturn, resolveRules } from "./rules.ts";
+import { type ArchRules, defaultReturn, resolveRules, tooLarge } from "./rules.ts";
 import { BAD_ARCH, RETURN_ENOSYS, segmentsOf } from "./segments.ts";
 import { isKnownSyscall } from "./syscalls.ts";
 import { emitSearch } from "./tree.ts";
 import { kernelProblems, type SeccompKernel, seccompProblems, usesNotify } from "./validate.ts";
 
 /** Raised when the same profile compiles to other bytes; part of the key of any cache of filters. */
-export const COMPILER_VERSION = 1;
+export const COMPILER_VERSION = 2;
 
 export interface CompileOptions {
   /** The machine's own architecture: always in the filter, and what its byte order comes from. */
@@ -98,34 +98,19 @@ export function groupByAudit(arches: readonly ArchRules[]): readonly (readonly A
 }
 
 function emitFilter(arches: readonly ArchRules[], fallback: number, at: string): readonly Instruction[] {
-  checkRuleCount(arches, at);
-  const asm = createAssembler();
-  let entry = emitReturn(asm, BAD_ARCH);
-  // Backwards, so that the machine's own architecture, the first, is looked for first.
-  for (const group of groupByAudit(arches).toReversed()) {
-    const search = emitSearch(asm, segmentsOf(group, fallback, hasEnosysStub(fallback)), fallback);
-    entry = emitJump(asm, JEQ, group[0]!.info.audit, search, entry);
+  const asm = createAssembler(MAX_INSTRUCTIONS);
+  try {
+    let entry = emitReturn(asm, BAD_ARCH);
+    // Backwards, so that the machine's own architecture, the first, is looked for first.
+    for (const group of groupByAudit(arches).toReversed()) {
+      const search = emitSearch(asm, segmentsOf(group, fallback, hasEnosysStub(fallback)), fallback);
+      entry = emitJump(asm, JEQ, group[0]!.info.audit, search, entry);
+    }
+    emitLoad(asm, DATA_ARCH, entry);
+  } catch (error) {
+    throw error instanceof ProgramTooLong ? tooLarge("its filter does not fit", at) : error;
   }
-  emitLoad(asm, DATA_ARCH, entry);
-  const program = assembled(asm);
-  if (program.length > MAX_INSTRUCTIONS) throw tooLarge(`${program.length} instructions`, at);
-  return program;
-}
-
-/** Each rule with conditions takes one instruction at least: do not build a program that cannot be loaded. */
-function checkRuleCount(arches: readonly ArchRules[], at: string): void {
-  let count = 0;
-  for (const { decisions } of arches) {
-    for (const { rules, ret } of decisions.values()) if (ret === undefined) count += rules.length;
-  }
-  if (count > MAX_INSTRUCTIONS) throw tooLarge(`${count} rules on arguments`, at);
-}
-
-function tooLarge(what: string, at: string): TsruncError {
-  return new TsruncError("config", `seccomp profile is too large: ${what}, the kernel takes ${MAX_INSTRUCTIONS}`, {
-    at,
-    hint: "list fewer architectures, or fewer conditions on arguments",
-  });
+  return assembled(asm);
 }
 
 function refused(code: "config" | "unsupported", message: string, problems: readonly Problem[]): TsruncError {

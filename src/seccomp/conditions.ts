@@ -1,28 +1,28 @@
-/** Code for the argument conditions of one system call. */
+/**
+ * Code for the argument conditions of one system call. First all points that the evaluation can come to are found, then
+ * the code of each is emitted, from the last to the first: jumps lead from a point to later ones only.
+ */
 
 import type { ArchInfo } from "./arches.ts";
 import { type Assembler, emitAnd, emitJump, emitLoad, emitReturn, type Label } from "./assembler.ts";
 import { DATA_ARGS, JEQ, JGE, JGT, JSET } from "./bpf.ts";
 import type { Condition, Rule } from "./rules.ts";
+import { areEqualities, createRuns, endOfRun, isSame, type Runs, sharedConditions } from "./runs.ts";
 
 const FULL = 0xffffffff;
 /** The accumulator holds nothing that can be used. */
 const NOTHING = -1;
 
-/**
- * Where a rule fails, the code of the next one is emitted first, by recursion. Of many rules some are emitted ahead,
- * from the last to the first, so that the stack stays small.
- */
-const RECURSION = 100;
-
-/** Everything that stays the same while the rules of one system call are emitted. */
+/** Everything that stays the same while the rules of one system call are looked at. */
 interface Context {
-  readonly asm: Assembler;
   readonly info: ArchInfo;
   readonly rules: readonly Rule[];
+  readonly runs: Runs;
   readonly fallback: number;
-  /** Entry points already emitted. */
-  readonly entries: Map<string, Label>;
+  /** What is done at each point found, by {@link keyOf}. */
+  readonly steps: Map<number, Step | undefined>;
+  /** Points found whose steps are not known yet. */
+  readonly open: Point[];
 }
 
 /** A point in the evaluation: before half `half` (0 high, 1 low) of condition `condition` of rule `rule`. */
@@ -34,31 +34,55 @@ interface Point {
   readonly loaded: number;
 }
 
+/** The key of a point, or the value that the filter returns. */
+type Target = { readonly key: number } | { readonly ret: number };
+
+type Step =
+  | { readonly kind: "load"; readonly offset: number; readonly next: Target }
+  | { readonly kind: "jump"; readonly code: number; readonly k: number; readonly yes: Target; readonly no: Target }
+  | { readonly kind: "masked"; readonly mask: number; readonly k: number; readonly yes: Target; readonly no: Target }
+  | {
+      readonly kind: "order";
+      readonly k: number;
+      readonly equal: Target;
+      readonly above: Target;
+      readonly below: Target;
+    };
+
 /** The first of `rules` that holds decides; if none does, `fallback`. */
 export function emitRules(asm: Assembler, info: ArchInfo, rules: readonly Rule[], fallback: number): Label {
-  const context: Context = { asm, info, rules, fallback, entries: new Map() };
-  const start: Point = { rule: 0, condition: 0, half: 0, loaded: NOTHING };
-  for (let rule = rules.length - RECURSION; rule > 0; rule -= RECURSION) emitPoint(context, { ...start, rule });
-  return emitPoint(context, start);
+  const context: Context = { info, rules, runs: createRuns(rules), fallback, steps: new Map(), open: [] };
+  const start = target(context, { rule: 0, condition: 0, half: 0, loaded: NOTHING });
+  for (let point = context.open.pop(); point !== undefined; point = context.open.pop()) {
+    context.steps.set(keyOf(context, point), stepAt(context, point));
+  }
+  const labels = new Map<number, Label>();
+  const labelOf = (to: Target) => ("ret" in to ? emitReturn(asm, to.ret) : labels.get(to.key)!);
+  for (const key of [...context.steps.keys()].sort((a, b) => b - a)) {
+    labels.set(key, emitStep(asm, context.steps.get(key)!, labelOf));
+  }
+  return labelOf(start);
 }
 
-function emitPoint(context: Context, point: Point): Label {
+/** In the order of the evaluation. */
+function keyOf({ rules, info }: Context, { rule, condition, half, loaded }: Point): number {
+  const isReady = loaded === offsetOf(rules[rule]!.conditions[condition]!, half, info);
+  return ((rule * 6 + condition) * 2 + half) * 2 + (isReady ? 1 : 0);
+}
+
+/** Where the evaluation goes from `point`, which is noted if it is a new one. */
+function target(context: Context, point: Point): Target {
   const rule = context.rules[point.rule];
-  if (rule === undefined) return emitReturn(context.asm, context.fallback);
+  if (rule === undefined) return { ret: context.fallback };
   const condition = rule.conditions[point.condition];
-  if (condition === undefined) return emitReturn(context.asm, rule.ret);
-  if (!isNeeded(condition, point.half, context.info)) return emitPoint(context, after(point, point.half, point.loaded));
-  const offset = offsetOf(condition, point.half, context.info);
-  const ready = point.loaded === offset;
-  const key = `${point.rule}.${point.condition}.${point.half}.${ready}`;
-  let label = context.entries.get(key);
-  if (label === undefined) {
-    label = ready
-      ? emitTest(context, point, condition)
-      : emitLoad(context.asm, offset, emitPoint(context, { ...point, loaded: offset }));
-    context.entries.set(key, label);
+  if (condition === undefined) return { ret: rule.ret };
+  if (!isNeeded(condition, point.half, context.info)) return target(context, after(point, point.loaded));
+  const key = keyOf(context, point);
+  if (!context.steps.has(key)) {
+    context.steps.set(key, undefined);
+    context.open.push(point);
   }
-  return label;
+  return { key };
 }
 
 /** The high half is looked at on 64-bit architectures only, and no half under an empty mask. */
@@ -70,102 +94,111 @@ function offsetOf({ arg }: Condition, half: 0 | 1, { bigEndian }: ArchInfo): num
   return DATA_ARGS + arg * 8 + ((half === 0) === bigEndian ? 0 : 4);
 }
 
-/** Behind half `half`, which held: before the low half, or before the next condition. */
-function after(point: Point, half: 0 | 1, loaded: number): Point {
-  return half === 0
+/** Behind the half at `point`, which held: before the low half, or before the next condition. */
+function after(point: Point, loaded: number): Point {
+  return point.half === 0
     ? { ...point, half: 1, loaded }
     : { rule: point.rule, condition: point.condition + 1, half: 0, loaded };
 }
 
-function emitTest(context: Context, point: Point, condition: Condition): Label {
-  const { asm } = context;
-  const { loaded } = point;
-  const value = point.half === 0 ? condition.hi : condition.lo;
-  const next = after(point, point.half, loaded);
-  const holds: Point = { rule: point.rule, condition: point.condition + 1, half: 0, loaded };
-  const go = (to: Point) => emitPoint(context, to);
-  const fails = () => emitFailure(context, point, loaded);
+function stepAt(context: Context, point: Point): Step {
+  const condition = context.rules[point.rule]!.conditions[point.condition]!;
+  const offset = offsetOf(condition, point.half, context.info);
+  if (point.loaded === offset) return testAt(context, point, condition);
+  return { kind: "load", offset, next: target(context, { ...point, loaded: offset }) };
+}
+
+function testAt(context: Context, point: Point, condition: Condition): Step {
+  const isHigh = point.half === 0;
+  const k = isHigh ? condition.hi : condition.lo;
+  const next = target(context, after(point, point.loaded));
+  const holds = () => target(context, { ...point, condition: point.condition + 1, half: 0 });
+  const fails = () => failure(context, point, point.loaded);
   switch (condition.op) {
     case "eq":
-      return emitJump(asm, JEQ, value, go(next), fails());
+      return jump(JEQ, k, next, fails());
     case "masked":
-      return emitMasked(context, point, value, point.half === 0 ? condition.maskHi : condition.maskLo);
+      return maskedTest(context, point, k, isHigh ? condition.maskHi : condition.maskLo);
     case "ne":
-      return point.half === 0
-        ? emitJump(asm, JEQ, value, go(next), go(holds))
-        : emitJump(asm, JEQ, value, fails(), go(holds));
+      return isHigh ? jump(JEQ, k, next, holds()) : jump(JEQ, k, fails(), holds());
     case "gt":
     case "ge":
-      if (point.half === 0) return emitHighOrder(asm, value, go(next), go(holds), fails());
-      return emitJump(asm, condition.op === "gt" ? JGT : JGE, value, go(holds), fails());
+      if (isHigh) return order(k, next, holds(), fails());
+      return jump(condition.op === "gt" ? JGT : JGE, k, holds(), fails());
     case "lt":
     case "le":
-      if (point.half === 0) return emitHighOrder(asm, value, go(next), fails(), go(holds));
-      return emitJump(asm, condition.op === "lt" ? JGE : JGT, value, fails(), go(holds));
+      if (isHigh) return order(k, next, fails(), holds());
+      return jump(condition.op === "lt" ? JGE : JGT, k, fails(), holds());
   }
 }
 
-/** High half above, equal to or below `value`. */
-function emitHighOrder(asm: Assembler, value: number, equal: Label, above: Label, below: Label): Label {
-  if (value === 0) return emitJump(asm, JEQ, 0, equal, above);
-  return emitJump(asm, JGT, value, above, emitJump(asm, JEQ, value, equal, below));
+function jump(code: number, k: number, yes: Target, no: Target): Step {
+  return { kind: "jump", code, k, yes, no };
 }
 
-function emitMasked(context: Context, point: Point, value: number, mask: number): Label {
-  const { asm } = context;
-  const yes = (loaded: number) => emitPoint(context, after(point, point.half, loaded));
-  const no = (loaded: number) => emitFailure(context, point, loaded);
-  if (mask === FULL) return emitJump(asm, JEQ, value, yes(point.loaded), no(point.loaded));
+/** High half equal to, above or below `k`. */
+function order(k: number, equal: Target, above: Target, below: Target): Step {
+  return k === 0 ? jump(JEQ, 0, equal, above) : { kind: "order", k, equal, above, below };
+}
+
+function maskedTest(context: Context, point: Point, k: number, mask: number): Step {
+  const yes = (loaded: number) => target(context, after(point, loaded));
+  const no = (loaded: number) => failure(context, point, loaded);
+  if (mask === FULL) return jump(JEQ, k, yes(point.loaded), no(point.loaded));
   // JSET leaves the accumulator as it is and saves an instruction where one bit, or none, is to be found.
-  if (value === 0) return emitJump(asm, JSET, mask, no(point.loaded), yes(point.loaded));
+  if (k === 0) return jump(JSET, mask, no(point.loaded), yes(point.loaded));
   const isOneBit = (mask & (mask - 1)) === 0;
-  if (isOneBit) return emitJump(asm, JSET, mask, yes(point.loaded), no(point.loaded));
-  return emitAnd(asm, mask, emitJump(asm, JEQ, value, yes(NOTHING), no(NOTHING)));
+  if (isOneBit) return jump(JSET, mask, yes(point.loaded), no(point.loaded));
+  return { kind: "masked", mask, k, yes: yes(NOTHING), no: no(NOTHING) };
 }
 
 /**
  * Where to go on when the test at `point` failed: the first later rule that is not known to fail too, behind the
  * conditions that are known to hold. So rules that differ in their last value only cost one comparison each.
  */
-function emitFailure(context: Context, point: Point, loaded: number): Label {
-  const { rules } = context;
+function failure(context: Context, point: Point, loaded: number): Target {
+  const { rules, runs, info } = context;
   const failed = rules[point.rule]!.conditions;
-  for (let rule = point.rule + 1; rule < rules.length; rule++) {
+  for (let rule = point.rule + 1; rule < rules.length; ) {
     const { conditions } = rules[rule]!;
-    let shared = 0;
-    while (shared < point.condition && isSame(failed[shared]!, conditions[shared])) shared++;
-    const theirs = conditions[shared];
+    const shared = sharedConditions(failed, conditions, point.condition);
     const ours = failed[shared]!;
-    if (theirs === undefined) return emitPoint(context, { rule, condition: shared, half: 0, loaded });
+    const theirs = conditions[shared];
+    const here: Point = { rule, condition: shared, half: 0, loaded };
+    if (theirs === undefined) return target(context, here);
     if (shared < point.condition) {
-      if (isOtherValue(ours, theirs, context.info)) continue;
-      return emitPoint(context, { rule, condition: shared, half: 0, loaded });
-    }
-    if (isSame(ours, theirs)) continue;
-    if (ours.op === "eq" && theirs.op === "eq" && ours.arg === theirs.arg && context.info.bits === 64) {
+      if (!isOtherValue(ours, theirs, info)) return target(context, here);
+      rule = endOfRun(runs, "argument", rule, shared);
+    } else if (isSame(ours, theirs)) {
+      rule = endOfRun(runs, "same", rule, shared);
+    } else if (areEqualities(ours, theirs) && info.bits === 64) {
       const sameHigh = ours.hi === theirs.hi;
-      if (point.half === 0 ? sameHigh : !sameHigh) continue;
-      if (point.half === 1) return emitPoint(context, { rule, condition: shared, half: 1, loaded });
+      if (point.half === 0 && !sameHigh) return target(context, here);
+      if (point.half === 1 && sameHigh) return target(context, { ...here, half: 1 });
+      rule = endOfRun(runs, sameHigh ? "high" : "argument", rule, shared);
+    } else {
+      return target(context, here);
     }
-    return emitPoint(context, { rule, condition: shared, half: 0, loaded });
   }
-  return emitReturn(context.asm, context.fallback);
+  return { ret: context.fallback };
 }
 
-function isSame(a: Condition, b: Condition | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.arg === b.arg &&
-    a.op === b.op &&
-    a.hi === b.hi &&
-    a.lo === b.lo &&
-    a.maskHi === b.maskHi &&
-    a.maskLo === b.maskLo
-  );
-}
-
-/** Whether `b` cannot hold where `a` does. */
+/** Whether `b` cannot hold where `a` does. Rules are in an order in which all others of such a run cannot either. */
 function isOtherValue(a: Condition, b: Condition, { bits }: ArchInfo): boolean {
-  if (a.op !== "eq" || b.op !== "eq" || a.arg !== b.arg) return false;
-  return a.lo !== b.lo || (bits === 64 && a.hi !== b.hi);
+  return areEqualities(a, b) && (a.lo !== b.lo || (bits === 64 && a.hi !== b.hi));
+}
+
+function emitStep(asm: Assembler, step: Step, labelOf: (to: Target) => Label): Label {
+  switch (step.kind) {
+    case "load":
+      return emitLoad(asm, step.offset, labelOf(step.next));
+    case "jump":
+      return emitJump(asm, step.code, step.k, labelOf(step.yes), labelOf(step.no));
+    case "masked":
+      return emitAnd(asm, step.mask, emitJump(asm, JEQ, step.k, labelOf(step.yes), labelOf(step.no)));
+    case "order": {
+      const [above, equal, below] = [labelOf(step.above), labelOf(step.equal), labelOf(step.below)];
+      return emitJump(asm, JGT, step.k, above, emitJump(asm, JEQ, step.k, equal, below));
+    }
+  }
 }

@@ -21,7 +21,14 @@ interface Test {
 interface Node {
   readonly test: Test;
   readonly ending: Rule[];
-  readonly below: Node[];
+  readonly below: Level;
+}
+
+/** The nodes of one depth, the greatest test first. */
+interface Level {
+  readonly nodes: Node[];
+  /** Nodes whose tests are the same but for their ranks, by {@link keyOf}. */
+  readonly byKey: Map<string, Node[]>;
 }
 
 const OP_RANK: Readonly<Record<ConditionOp, number>> = { masked: 3, eq: 3, ne: 3, le: 2, lt: 2, ge: 1, gt: 1 };
@@ -29,14 +36,18 @@ const OP_RANK: Readonly<Record<ConditionOp, number>> = { masked: 3, eq: 3, ne: 3
 /** `rules` in the order in which they are to be tried; the order of the profile decides where nothing else does. */
 export function orderRules(rules: readonly Rule[], bits: 32 | 64): readonly Rule[] {
   if (rules.length < 2) return rules;
-  const top: Node[] = [];
+  const top = createLevel();
   for (const rule of rules) insert(top, rule, bits);
   const ordered: Rule[] = [];
   collect(top, ordered);
   return ordered;
 }
 
-function insert(top: Node[], rule: Rule, bits: 32 | 64): void {
+function createLevel(): Level {
+  return { nodes: [], byKey: new Map() };
+}
+
+function insert(top: Level, rule: Rule, bits: 32 | 64): void {
   let level = top;
   let last: Node | undefined;
   for (const condition of rule.conditions) {
@@ -48,21 +59,36 @@ function insert(top: Node[], rule: Rule, bits: 32 | 64): void {
   last?.ending.push(rule);
 }
 
-function enter(level: Node[], test: Test): Node {
-  let at = 0;
-  for (; at < level.length; at++) {
-    const node = level[at]!;
-    if (isSame(node.test, test)) return node;
-    if (isLess(node.test, test)) break;
-  }
-  const node: Node = { test, ending: [], below: [] };
-  level.splice(at, 0, node);
+/**
+ * libseccomp goes through the nodes until one is the same or less. So it finds a node of the same test and a lower rank
+ * only where that is the first of those that are less.
+ */
+function enter({ nodes, byKey }: Level, test: Test): Node {
+  const at = firstLess(nodes, test);
+  const key = keyOf(test);
+  const alike = byKey.get(key) ?? [];
+  const same = alike.find((node) => !isLess(node.test, test) || node === nodes[at]);
+  if (same !== undefined) return same;
+  const node: Node = { test, ending: [], below: createLevel() };
+  nodes.splice(at, 0, node);
+  byKey.set(key, [node, ...alike]);
   return node;
 }
 
-function collect(level: readonly Node[], into: Rule[]): void {
-  for (const { ending, below } of level) {
-    into.push(...ending);
+function firstLess(nodes: readonly Node[], test: Test): number {
+  let low = 0;
+  let high = nodes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isLess(nodes[middle]!.test, test)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function collect({ nodes }: Level, into: Rule[]): void {
+  for (const { ending, below } of nodes) {
+    for (const rule of ending) into.push(rule);
     collect(below, into);
   }
 }
@@ -76,8 +102,8 @@ function tests({ arg, op, hi, lo, maskHi, maskLo }: Condition, bits: 32 | 64): r
   return [{ place: arg * 2 + 1, compare: highCompare, op, value: hi, mask: maskHi }, low];
 }
 
-function isSame(a: Test, b: Test): boolean {
-  return a.place === b.place && a.compare === b.compare && a.value === b.value && a.mask === b.mask;
+function keyOf({ place, compare, value, mask }: Test): string {
+  return `${place} ${compare} ${value} ${mask}`;
 }
 
 function isLess(a: Test, b: Test): boolean {

@@ -1,5 +1,6 @@
 /** linux.seccomp as decisions per architecture and system call number, with the precedence of libseccomp. */
 
+import { TsruncError } from "../errors.ts";
 import type { Seccomp, SeccompArch, SeccompArg, SeccompSyscall } from "../spec/types.ts";
 import { type ArchInfo, archInfo } from "./arches.ts";
 import { MAX_INSTRUCTIONS, returnValue } from "./constants.ts";
@@ -70,14 +71,20 @@ interface Entry {
   readonly alternatives: readonly (readonly Condition[])[];
   /** Its action is the default one. libseccomp refuses such a rule, runc skips it: it says nothing. */
   readonly silent: boolean;
+  /** Whether an alternative holds with any arguments, by the bits of the architecture. */
+  readonly unconditional: Readonly<Record<32 | 64, boolean>>;
+}
+
+/** An entry, as far as it is about one system call. */
+interface Source {
+  readonly entry: Entry;
+  /** The call that socketcall(2) or ipc(2) carries out for it; absent: the entry names the call itself. */
+  readonly call?: number | undefined;
 }
 
 /** A name of the profile that reaches socketcall(2) or ipc(2) on architectures that multiplex. */
-interface Carried {
-  readonly entry: Entry;
+interface Carried extends Source {
   readonly via: string;
-  /** Absent: the profile names socketcall or ipc itself. */
-  readonly call: number | undefined;
 }
 
 /** The profile by name, in the order of its entries. */
@@ -102,7 +109,25 @@ export function resolveRules(seccomp: Seccomp, native: SeccompArch, at: string):
   const profile = readProfile(
     (seccomp.syscalls ?? []).map((entry, i) => readEntry(entry, fallback, `${at}/syscalls/${i}`)),
   );
-  return filterArches(seccomp, native).map((arch) => resolveArch(arch, profile));
+  const total: Total = { rules: 0 };
+  const resolved = filterArches(seccomp, native).map((arch) => resolveArch(arch, profile, total));
+  if (total.rules > MAX_INSTRUCTIONS) throw tooLarge(`${total.rules} rules on arguments`, at);
+  return resolved;
+}
+
+/**
+ * How many rules on arguments there are so far. Each takes one instruction at least, so that from {@link MAX_INSTRUCTIONS} on
+ * they are counted only: of a long list for many calls there would be more than memory takes.
+ */
+interface Total {
+  rules: number;
+}
+
+export function tooLarge(what: string, at: string): TsruncError {
+  return new TsruncError("config", `seccomp profile is too large: ${what}, the kernel takes ${MAX_INSTRUCTIONS} instructions`, {
+    at,
+    hint: "list fewer architectures, or fewer conditions on arguments",
+  });
 }
 
 function readProfile(all: readonly Entry[]): Profile {
@@ -112,6 +137,8 @@ function readProfile(all: readonly Entry[]): Profile {
     for (const name of entry.names) {
       const known = entries.get(name);
       if (known === undefined) entries.set(name, [entry]);
+      else if (known.at(-1) === entry)
+        continue; // the name is there twice
       else known.push(entry);
       const mux = multiplexer(name);
       if (mux !== undefined) carried.push({ entry, ...mux });
@@ -129,7 +156,11 @@ function readEntry(entry: SeccompSyscall, fallback: number, at: string): Entry {
       ? conditions.map((condition) => [condition])
       : [conditions.sort((a, b) => a.arg - b.arg)];
   const ret = returnValue(entry.action, entry.errnoRet ?? undefined);
-  return { names: entry.names, ret, at, alternatives, silent: ret === fallback };
+  const isUnconditional = (bits: 32 | 64) => {
+    return alternatives.some((all) => all.every((condition) => alwaysHolds(condition, bits)));
+  };
+  const unconditional = { 32: isUnconditional(32), 64: isUnconditional(64) };
+  return { names: entry.names, ret, at, alternatives, silent: ret === fallback, unconditional };
 }
 
 function readCondition(arg: SeccompArg): Condition {
@@ -146,7 +177,7 @@ function halves(value: number | bigint): readonly [number, number] {
   return [Math.floor(value / TWO_32), value % TWO_32];
 }
 
-function resolveArch(arch: SeccompArch, { entries, carried }: Profile): ArchRules {
+function resolveArch(arch: SeccompArch, { entries, carried }: Profile, total: Total): ArchRules {
   const info = archInfo(arch);
   const decisions = new Map<number, Decision>();
   // Most names of a profile share one list: decide once for each.
@@ -163,62 +194,51 @@ function resolveArch(arch: SeccompArch, { entries, carried }: Profile): ArchRule
       largest = number;
       if (info.table !== "arm" || number < ARM_PRIVATE) largestCommon = number;
     }
-    let decision: Decision | undefined;
-    if (isCarrier)
-      decision = decide(
-        through.flatMap((one) => carriedRules(one, info)),
-        info,
-      );
-    else if (own?.length === 1) decision = decideOnce(decided, own[0]!, info);
-    else if (own !== undefined)
-      decision = decide(
-        own.flatMap((entry) => rulesOf(entry, entry.alternatives)),
-        info,
-      );
+    const sources = isCarrier ? through : own!.map((entry) => ({ entry }));
+    const decision =
+      !isCarrier && own!.length === 1 ? decideOnce(decided, own![0]!, info, total) : decide(sources, info, total);
     if (decision !== undefined) decisions.set(number, decision);
   }
   return { arch, info, decisions, largest, largestCommon };
 }
 
-function decideOnce(decided: Map<Entry, Decision>, entry: Entry, info: ArchInfo): Decision | undefined {
+function decideOnce(decided: Map<Entry, Decision>, entry: Entry, info: ArchInfo, total: Total): Decision | undefined {
   if (entry.silent) return undefined;
   let decision = decided.get(entry);
   if (decision === undefined) {
-    decision = decide(rulesOf(entry, entry.alternatives), info);
+    decision = decide([{ entry }], info, total);
     if (decision !== undefined) decided.set(entry, decision);
   }
   return decision;
 }
 
 /** libseccomp lets the first unconditional rule beat all others; a condition with an empty mask is none. */
-function decide(all: readonly Rule[], info: ArchInfo): Decision | undefined {
-  const rules: Rule[] = [];
-  for (const { conditions, ret, at } of all) {
-    const real = conditions.filter((condition) => !alwaysHolds(condition, info));
-    const rule: Rule = { conditions: real, ret, at };
-    if (real.length === 0) return { rules: [rule], ret, info };
-    rules.push(rule);
+function decide(sources: readonly Source[], info: ArchInfo, total: Total): Decision | undefined {
+  let count = 0;
+  for (const { entry, call } of sources) {
+    if (entry.silent) continue;
+    count += entry.alternatives.length;
+    if (call !== undefined || !entry.unconditional[info.bits]) continue;
+    return { rules: [{ conditions: [], ret: entry.ret, at: entry.at }], ret: entry.ret, info };
   }
-  if (rules.length === 0) return undefined;
-  // Ordering is quadratic; a filter of so many rules is refused anyway.
-  const ordered = rules.length > MAX_INSTRUCTIONS ? rules : orderRules(rules, info.bits);
-  return { rules: ordered, ret: undefined, info };
+  total.rules += count;
+  if (count === 0 || total.rules > MAX_INSTRUCTIONS) return undefined;
+  const rules = sources.flatMap((source) => rulesOf(source, info));
+  return { rules: orderRules(rules, info.bits), ret: undefined, info };
 }
 
-function alwaysHolds({ op, maskHi, maskLo }: Condition, { bits }: ArchInfo): boolean {
+function alwaysHolds({ op, maskHi, maskLo }: Condition, bits: 32 | 64): boolean {
   return op === "masked" && maskLo === 0 && (bits === 32 || maskHi === 0);
 }
 
-function rulesOf({ ret, at, silent }: Entry, alternatives: readonly (readonly Condition[])[]): readonly Rule[] {
-  return silent ? [] : alternatives.map((conditions) => ({ conditions, ret, at }));
-}
-
 /** socketcall(2) and ipc(2) have the call in argument 0; libseccomp keeps the conditions on the other arguments. */
-function carriedRules({ entry, call }: Carried, info: ArchInfo): readonly Rule[] {
-  if (call === undefined) return rulesOf(entry, entry.alternatives);
-  const first: Condition = { arg: 0, op: "eq", hi: 0, lo: call, maskHi: 0xffffffff, maskLo: 0xffffffff };
-  const alternatives = entry.alternatives.map((conditions) => {
-    return [first, ...conditions.filter((condition) => condition.arg !== 0 && !alwaysHolds(condition, info))];
+function rulesOf({ entry, call }: Source, info: ArchInfo): readonly Rule[] {
+  const { alternatives, ret, at, silent } = entry;
+  if (silent) return [];
+  return alternatives.map((alternative) => {
+    const real = alternative.filter((condition) => !alwaysHolds(condition, info.bits));
+    if (call === undefined) return { conditions: real, ret, at };
+    const first: Condition = { arg: 0, op: "eq", hi: 0, lo: call, maskHi: 0xffffffff, maskLo: 0xffffffff };
+    return { conditions: [first, ...real.filter(({ arg }) => arg !== 0)], ret, at };
   });
-  return rulesOf(entry, alternatives);
 }
