@@ -124,10 +124,14 @@ interface Total {
 }
 
 export function tooLarge(what: string, at: string): TsruncError {
-  return new TsruncError("config", `seccomp profile is too large: ${what}, the kernel takes ${MAX_INSTRUCTIONS} instructions`, {
-    at,
-    hint: "list fewer architectures, or fewer conditions on arguments",
-  });
+  return new TsruncError(
+    "config",
+    `seccomp profile is too large: ${what}, the kernel takes ${MAX_INSTRUCTIONS} instructions`,
+    {
+      at,
+      hint: "list fewer architectures, or fewer conditions on arguments",
+    },
+  );
 }
 
 function readProfile(all: readonly Entry[]): Profile {
