@@ -57,12 +57,20 @@ struct report {
 };
 
 enum {
-  MESSAGE_TOKEN = 1, MESSAGE_FAILURE, MESSAGE_WARNING, MESSAGE_FD, MESSAGE_PID,
+  MESSAGE_TOKEN = 1, MESSAGE_FAILURE, MESSAGE_WARNING, MESSAGE_FD,
+  MESSAGE_BORN,     /* init is there: ops_process.c */
+  MESSAGE_FORK,     /* the last that is believed: ops_fork.c */
   MESSAGE_LISTENER, /* ops_seccomp.c */
 };
 struct message {
   uint32_t type, token;
   struct report report;
+};
+
+/* Memory that launcher and init share, for what init has to tell without a call. */
+struct shared {
+  _Atomic int listener;  /* ops_seccomp.c */
+  struct report failure; /* kind 0: none */
 };
 
 struct context {
@@ -78,7 +86,13 @@ struct context {
   bool peers;            /* init: mounts of this namespace may share their events with the host's */
   pid_t pid;             /* launcher: the container's first process */
   int pidfd, helper;     /* pidfds: of that process, and of the one that shares its descriptors */
-  _Atomic int *listener; /* what that one waits for: ops_seccomp.c */
+  int helper_sync;       /* an end of the channel between launcher and helper */
+  int maker;             /* launcher: pidfd of who forked that process: ops_fork.c */
+  struct shared *shared;
+  _Atomic pid_t *born;   /* where the kernel writes the pid of a child that CLONE_PARENT makes the launcher's */
+  bool helped;           /* init: there is a helper */
+  bool forked;           /* init: it is, or makes, the child of the op fork */
+  bool distrusted;       /* launcher: nothing that init says is believed any more */
   unsigned joined;       /* init: slots of namespaces that it was born in */
   uint64_t start;        /* its start time */
   uint64_t early;        /* a token that came before it was waited for */
@@ -100,6 +114,10 @@ extern struct context ctx;
 /* linux_dirent64, see getdents64(2) */
 struct entry { uint64_t ino; int64_t off; unsigned short reclen; unsigned char type; char name[]; };
 
+/* What /proc/PID/stat tells (proc_pid_stat(5)). */
+struct process { uint64_t start, flags; char state; };
+enum { PROCESS_NOT_EXECUTED = 0x40 /* PF_FORKNOEXEC of include/linux/sched.h: execve(2) clears it */ };
+
 /* util.c */
 int fail(uint32_t step, const char *detail);
 int fail_errno(uint32_t step, int error, const char *detail);
@@ -116,6 +134,7 @@ int put_number(char *out, uint64_t n);
 int slot_fd(int64_t slot);
 int set_slot(int64_t slot, int fd);
 uint64_t now_ns(void);
+int read_process(pid_t pid, struct process *process);
 int read_start(pid_t pid, uint64_t *start, char *state);
 int proc_self_path(char *buf, size_t size, const char *file);
 int pidfd_open_(pid_t pid);
@@ -125,7 +144,6 @@ int send_fd(int sock, const void *data, size_t len, int fd);
 int send_message(int sock, const struct message *m, int fd);
 ssize_t receive_fd(int sock, void *data, size_t size, int *fd);
 ssize_t receive_message(int sock, struct message *m, int *fd);
-int stop_child(void);
 _Noreturn void leave(int code);
 void close_directories(void);
 bool run_list(int list);
@@ -142,8 +160,12 @@ ssize_t hear(struct message *m, int *fd);
 int take_message(const struct message *m, int fd);
 int child_died(uint32_t step);
 
+/* ops_fork.c */
+int share_memory(bool births);
+int take_born(uint32_t step);
+int stop_child(void);
+
 /* ops_seccomp.c */
-_Atomic int *allocate_listener(void);
 _Noreturn void help(int sock, pid_t launcher);
 
 /* ops_forget.c */

@@ -2,26 +2,35 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "init.h"
 
-/* The helper has init's end of the channel open too, so the end of init is not the end of what there is to read. */
+/*
+ * Init's end of the channel may be open elsewhere: in the helper, in the maker of the child that init goes on as, in a
+ * process of the container that took it. So the end of init is not the end of what there is to read. Where init is not
+ * believed, a descriptor that comes with a message is dropped by the kernel, for there is no room for it.
+ */
 ssize_t hear(struct message *m, int *fd) {
   struct pollfd polled[3] = { { .fd = ctx.sync, .events = POLLIN }, { .fd = ctx.pidfd, .events = POLLIN },
                               { .fd = ctx.helper, .events = POLLIN } };
-  if (ctx.helper >= 0) {
+  if (ctx.helper >= 0 || ctx.distrusted) {
     while (poll(polled, 3, -1) < 0 && errno == EINTR) {}
     if (!polled[0].revents) {
       if (!polled[1].revents) pidfd_signal(ctx.pidfd, SIGKILL); /* somebody killed the helper: init would wait for ever */
       return 0;
     }
   }
-  return receive_message(ctx.sync, m, fd);
+  if (!ctx.distrusted) return receive_message(ctx.sync, m, fd);
+  *fd = -1;
+  ssize_t n = recv(ctx.sync, m, sizeof *m, 0);
+  return n < 0 && errno == ECONNRESET ? 0 : n;
 }
 
 /* What init may say at any time: here is the terminal, a warning, or why it ends (-1). */
 int take_message(const struct message *m, int fd) {
+  if (ctx.distrusted) return 0;
   if (m->type == MESSAGE_FD) ctx.pty = fd;
   else if (m->type == MESSAGE_WARNING) warn_or_report(REPORT_WARNING, &m->report);
   else if (m->type == MESSAGE_FAILURE) {
@@ -33,31 +42,15 @@ int take_message(const struct message *m, int fd) {
 
 /* Still tsrunc-init, which may not have come to the FIFO yet: create does not wait for that. */
 static bool is_waiting_init(pid_t pid, uint64_t expected) {
-  uint64_t start;
-  char path[32] = "/proc/", name[32], state = 0;
-  if (read_start(pid, &start, &state) < 0 || start != expected || state == 'Z' || state == 'X') return false;
-  int n = 6 + put_number(path + 6, (uint64_t)pid);
-  memcpy(path + n, "/comm", 6);
-  return read_file(AT_FDCWD, path, name, sizeof name) > 0 && !strcmp(name, "tsrunc-init\n");
+  struct process process;
+  if (read_process(pid, &process) < 0 || process.start != expected || process.state == 'Z' || process.state == 'X') return false;
+  return process.flags & PROCESS_NOT_EXECUTED;
 }
 
-/*
- * Init closes its end by exec, but by being killed before that too. The name in stat is init's until exec, also of a
- * zombie; a process on its way out has PF_EXITING (field 9, include/linux/sched.h) before it closes its files.
- */
-static bool died_as_init(pid_t pid) {
-  char path[32] = "/proc/", buf[1024];
-  int n = 6 + put_number(path + 6, (uint64_t)pid);
-  memcpy(path + n, "/stat", 6);
-  if (read_file(AT_FDCWD, path, buf, sizeof buf) < 0) return false; /* gone: whatever it was */
-  char *at = strchr(buf, '(');
-  if (!at || strncmp(at, "(tsrunc-init) ", 14)) return false;
-  at += 14;
-  if (*at == 'Z' || *at == 'X') return true;
-  for (int field = 3; field < 9 && at; field++) at = strchr(at + 1, ' ');
-  uint64_t flags = 0;
-  for (at = at ? at + 1 : buf + strlen(buf); *at >= '0' && *at <= '9'; at++) flags = flags * 10 + (uint64_t)(*at - '0');
-  return flags & 4;
+/* Init closes its end by exec, but by being killed before that too. Where it is gone, it was whatever it was. */
+static bool died_as_init(pid_t pid, uint64_t expected) {
+  struct process process;
+  return read_process(pid, &process) == 0 && process.start == expected && process.flags & PROCESS_NOT_EXECUTED;
 }
 
 /*
@@ -99,15 +92,29 @@ int do_release(const struct op_release *op) {
     }
   }
   close(fd);
-  if (got < sizeof r) return died_as_init((pid_t)op->pid) ? fail_errno(STEP_RELEASE_DIED, 0, NULL) : 0;
+  if (got < sizeof r) return died_as_init((pid_t)op->pid, op->start) ? fail_errno(STEP_RELEASE_DIED, 0, NULL) : 0;
   ctx.failure = r;
   ctx.cleanup = r.index >= op->first && r.index < op->end;
   return -1;
 }
 
+/* The reason that init left in the memory it shares, as it can be trusted: by nobody but for what is said. */
+static bool take_last_word(void) {
+  if (!ctx.shared || ctx.shared->failure.kind != REPORT_FAILURE) return false;
+  ctx.failure = ctx.shared->failure;
+  ctx.failure.kind = REPORT_FAILURE;
+  ctx.failure.list = LIST_INIT;
+  ctx.failure.detail[DETAIL_SIZE - 1] = 0;
+  return true;
+}
+
+/* Init has closed its end of the channel, so its end is near, if it is not another one that did that. */
 int child_died(uint32_t step) {
   siginfo_t info = { 0 };
-  if (ctx.pidfd >= 0 && waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED | WNOWAIT) == 0 && info.si_code != CLD_EXITED) {
+  if (ctx.pidfd >= 0) wait_pidfd(ctx.pidfd, 1000);
+  if (take_last_word()) return -1;
+  bool told = ctx.pidfd >= 0 && waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+  if (told && info.si_code != CLD_EXITED) {
     fail_errno(step, 0, "signal");
     ctx.failure.aux = info.si_status;
     return -1;
@@ -126,7 +133,7 @@ int do_post(const struct op_post *op) {
 }
 
 int do_await(const struct op_await *op) {
-  if (op->token && ctx.early == op->token) { /* it came while something else was waited for */
+  if (ctx.early == op->token) { /* it came while something else was waited for */
     ctx.early = 0;
     return 0;
   }
@@ -135,9 +142,9 @@ int do_await(const struct op_await *op) {
     int fd;
     ssize_t n = hear(&m, &fd);
     if (n <= 0 && ctx.list == LIST_INIT) leave(1); /* the launcher is gone: so is the container */
-    if (n <= 0 && op->token == 0) return died_as_init(ctx.pid) ? child_died(STEP_AWAIT_DIED) : 0; /* closed by exec */
     if (n <= 0) return n < 0 ? fail(STEP_AWAIT_RECEIVE, NULL) : child_died(STEP_AWAIT_DIED);
-    if (m.type == MESSAGE_TOKEN && m.token == op->token) return 0;
+    if ((size_t)n == sizeof m && m.type == MESSAGE_TOKEN && m.token == op->token) return 0;
+    if (ctx.distrusted) return fail_errno(STEP_AWAIT_UNEXPECTED, EPROTO, NULL);
     if (take_message(&m, fd) < 0) return -1;
   }
 }

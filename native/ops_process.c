@@ -22,11 +22,15 @@ struct clone3_args {
   uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 
-/* Through the FIFO once start let init go on, before that through the channel. */
+/* Through the FIFO once start let init go on, before that through the channel, while that is believed. */
 static void tell_failure(void) {
   ctx.failure.kind = REPORT_FAILURE;
   if (ctx.fifo >= 0) {
     write_all(ctx.fifo, &ctx.failure, sizeof ctx.failure);
+    return;
+  }
+  if (ctx.forked) {
+    ctx.shared->failure = ctx.failure;
     return;
   }
   struct message m = { .type = MESSAGE_FAILURE, .report = ctx.failure };
@@ -79,8 +83,9 @@ static bool joins(const struct op_clone *op) { return op->userns >= 0 || op->pid
  * The helper for a seccomp listener is such a process too. It stays out of the cgroup, whose limit it may not fit into.
  */
 static _Noreturn void run_between(const struct op_clone *op, int sock, int cgroup, pid_t launcher) {
-  struct message m = { .type = MESSAGE_PID };
-  struct clone3_args args = { .flags = op->flags | CLONE_PARENT };
+  struct message m = { .type = MESSAGE_BORN };
+  struct clone3_args args = { .flags = op->flags | CLONE_PARENT | CLONE_PARENT_SETTID, .parent_tid = (uintptr_t)ctx.born };
+  ctx.helped = op->helper;
   if (op->helper) args.flags |= CLONE_FILES;
   if (op->helper && cgroup >= 0) {
     args.flags |= CLONE_INTO_CGROUP;
@@ -96,9 +101,8 @@ static _Noreturn void run_between(const struct op_clone *op, int sock, int cgrou
     long pid = clone3(&args);
     if (pid == 0) run_init(sock, cgroup);
     if (pid > 0) {
-      m.token = (uint32_t)pid;
       send_message(sock, &m, -1);
-      if (op->helper) help(sock, launcher);
+      if (op->helper) help(ctx.helper_sync, launcher);
       _exit(0);
     }
     fail(STEP_CLONE_CLONE, str(op->cgroup));
@@ -109,32 +113,32 @@ static _Noreturn void run_between(const struct op_clone *op, int sock, int cgrou
   _exit(1);
 }
 
-/* Init may be quicker than its maker: what it says before its pid is known may be why it has ended already. */
+/* Init may be quicker than its maker: what it says before it is known to be there may be why it has ended already. */
 static int adopt_grandchild(int between, bool stays) {
   struct message m = { 0 };
   siginfo_t info;
   int fd;
   bool failed = false;
   ctx.helper = stays ? between : -1;
-  while (m.type != MESSAGE_PID && hear(&m, &fd) > 0) {
+  while (m.type != MESSAGE_BORN && hear(&m, &fd) > 0) {
     if (m.type == MESSAGE_TOKEN) ctx.early = m.token;
     else if (take_message(&m, fd) < 0) failed = true;
   }
-  if (m.type != MESSAGE_PID && !failed) fail_errno(STEP_CLONE_CLONE, ECHILD, NULL);
+  if (m.type != MESSAGE_BORN && !failed) fail_errno(STEP_CLONE_CLONE, ECHILD, NULL);
   if (!stays) {
     waitid(P_PIDFD, (id_t)between, &info, WEXITED);
     close(between);
   }
-  if (m.type != MESSAGE_PID) return -1;
-  ctx.pid = (pid_t)m.token;
-  ctx.pidfd = pidfd_open_(ctx.pid);
-  if (ctx.pidfd < 0) return fail(STEP_CLONE_CLONE, NULL);
+  if (m.type != MESSAGE_BORN) return -1;
+  struct report why = ctx.failure;
+  if (take_born(STEP_CLONE_CLONE) < 0) return -1;
+  if (failed) ctx.failure = why;
   return failed ? -1 : 0;
 }
 
 int do_clone(const struct op_clone *op) {
   struct clone3_args args = { .flags = op->flags | CLONE_PIDFD, .exit_signal = SIGCHLD };
-  int pidfd = -1, socks[2], cgroup = -1;
+  int pidfd = -1, socks[2], helper_socks[2] = { -1, -1 }, cgroup = -1;
   bool between = joins(op) || op->helper;
   if (op->cgroup.off) {
     cgroup = open(str(op->cgroup), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -146,7 +150,8 @@ int do_clone(const struct op_clone *op) {
   args.pidfd = (uintptr_t)&pidfd;
   if (between) args.flags &= CLONE_PIDFD | (op->helper ? 0 : CLONE_INTO_CGROUP);
   pid_t launcher = op->helper ? getpid() : 0;
-  if (op->helper && !(ctx.listener = allocate_listener())) return fail(STEP_CLONE_CLONE, NULL);
+  if (share_memory(between || op->forks) < 0) return fail(STEP_CLONE_CLONE, NULL);
+  if (op->helper && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, helper_socks) < 0) return fail(STEP_CLONE_SOCKETPAIR, NULL);
   /*
    * Without root the launcher may write init's id maps only while the files in /proc/PID are the user's, that is, init
    * is dumpable. There is no container yet that it could share a namespace with; becomeRoot ends this.
@@ -157,11 +162,15 @@ int do_clone(const struct op_clone *op) {
   if (unprivileged && pid != 0) prctl(PR_SET_DUMPABLE, 0);
   if (pid == 0) {
     close(socks[0]);
+    if (op->helper) close(helper_socks[0]);
+    ctx.helper_sync = helper_socks[1];
     if (between) run_between(op, socks[1], cgroup, launcher);
     run_init(socks[1], cgroup);
   }
   int error = errno;
   close(socks[1]);
+  if (op->helper) close(helper_socks[1]);
+  ctx.helper_sync = helper_socks[0];
   if (cgroup >= 0) close(cgroup);
   if (pid < 0) return fail_errno(STEP_CLONE_CLONE, error, str(op->cgroup));
   ctx.sync = socks[0];
@@ -170,8 +179,9 @@ int do_clone(const struct op_clone *op) {
   } else {
     ctx.pid = (pid_t)pid;
     ctx.pidfd = pidfd;
+    if (read_start(ctx.pid, &ctx.start, NULL) < 0) return fail(STEP_CLONE_CLONE, NULL);
   }
-  return read_start(ctx.pid, &ctx.start, NULL) < 0 ? fail(STEP_CLONE_CLONE, NULL) : 0;
+  return 0;
 }
 
 int do_child_write(const struct op_child_write *op) {
@@ -228,48 +238,6 @@ int do_signal(const struct op_signal *op) {
   }
   close(pidfd);
   return error && !ignored(op->ignore, error) ? fail_errno(step, error, NULL) : 0;
-}
-
-/*
- * A process that enters a running container is seen by the processes in there from the moment it is in their pid
- * namespace, and one of them may have CAP_SYS_PTRACE. So all that needs the host's rights is done before this, in the
- * host's pid namespace; the child that is born into the other has nothing that the user's process will not have.
- * clone(2), which profiles allow that forbid clone3(2): a filter may be in force already.
- */
-int do_fork(const struct op_fork *op) {
-  (void)op;
-  close_directories();
-  int maker = pidfd_open_(getpid());
-  if (maker < 0) return fail(STEP_FORK_FORK, NULL);
-  unsigned long flags = CLONE_PARENT | (ctx.listener ? CLONE_FILES : 0); /* the helper shares the descriptors of both */
-  long pid = syscall(SYS_clone, flags, NULL, NULL, NULL, 0ul);
-  if (pid < 0) return fail(STEP_FORK_FORK, NULL);
-  if (pid == 0) { /* what it says must come after its pid: it waits for the end of its maker */
-    wait_pidfd(maker, -1);
-    close(maker);
-    return 0;
-  }
-  struct message m = { .type = MESSAGE_PID, .token = (uint32_t)pid };
-  send_message(ctx.sync, &m, -1);
-  _exit(0);
-}
-
-int do_adopt(const struct op_adopt *op) {
-  (void)op;
-  struct message m;
-  siginfo_t info;
-  for (;;) {
-    int fd;
-    ssize_t n = hear(&m, &fd);
-    if (n <= 0) return n < 0 ? fail(STEP_ADOPT_RECEIVE, NULL) : child_died(STEP_ADOPT_DIED);
-    if (take_message(&m, fd) < 0) return -1;
-    if (m.type == MESSAGE_PID) break;
-  }
-  while (waitid(P_PIDFD, (id_t)ctx.pidfd, &info, WEXITED) < 0 && errno == EINTR) {}
-  close(ctx.pidfd);
-  ctx.pid = (pid_t)m.token;
-  ctx.pidfd = pidfd_open_(ctx.pid);
-  return ctx.pidfd < 0 || read_start(ctx.pid, &ctx.start, NULL) < 0 ? fail(STEP_ADOPT_OPEN, NULL) : 0;
 }
 
 int do_subreaper(const struct op_subreaper *op) {

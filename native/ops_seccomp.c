@@ -5,37 +5,34 @@
  * yet. And init may not keep it: who waits for an agent that died is only let go when nobody has the listener open. So a
  * helper with the same descriptor table (CLONE_FILES) sends the listener to the launcher and closes it. It is not under
  * the filter, nor in the container's cgroup and pid namespace: there may be no room for it, and nobody is to see it there.
+ * It has a channel of its own to the launcher, since init's may be one by then that is not believed (ops_fork.c).
  */
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "init.h"
 
-/* Instead of the listener's number: nothing yet, the filter comes in a moment, there will be none. */
-enum { NOT_YET = -1, SOON = -2, NEVER = -3 };
-
-/* Where init writes the listener's number, which takes no call. */
-_Atomic int *allocate_listener(void) {
-  _Atomic int *listener = mmap(NULL, sizeof *listener, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (listener == MAP_FAILED) return NULL;
-  atomic_store(listener, NOT_YET);
-  return listener;
-}
+/*
+ * What init writes to the memory it shares with the helper, which takes no call: the listener's number, or instead of it
+ * that there is nothing yet, that the filter comes in a moment, that there will be none.
+ */
+enum { NOT_YET = 0, SOON = -1, NEVER = -2 };
 
 _Noreturn void help(int sock, pid_t launcher) {
   prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != launcher) _exit(1);
+  _Atomic int *listener = &ctx.shared->listener;
   int fd;
-  while ((fd = atomic_load(ctx.listener)) == NOT_YET) syscall(SYS_futex, ctx.listener, FUTEX_WAIT, NOT_YET, NULL, NULL, 0);
-  for (struct timespec pause = { 0, 50000 }; fd == SOON; fd = atomic_load(ctx.listener)) nanosleep(&pause, NULL);
-  if (fd >= 0) {
+  while ((fd = atomic_load(listener)) == NOT_YET) syscall(SYS_futex, listener, FUTEX_WAIT, NOT_YET, NULL, NULL, 0);
+  for (struct timespec pause = { 0, 50000 }; fd == SOON; fd = atomic_load(listener)) nanosleep(&pause, NULL);
+  if (fd > 0) {
     struct message m = { .type = MESSAGE_LISTENER };
     send_message(sock, &m, fd);
     close(fd);
@@ -46,30 +43,67 @@ _Noreturn void help(int sock, pid_t launcher) {
 int do_seccomp(const struct op_seccomp *op) {
   struct sock_fprog program = { .len = (unsigned short)(op->filter.len / 8), .filter = (struct sock_filter *)(uintptr_t)str(op->filter) };
   if (op->listener) {
-    atomic_store(ctx.listener, SOON);
-    syscall(SYS_futex, ctx.listener, FUTEX_WAKE, 1, NULL, NULL, 0);
+    atomic_store(&ctx.shared->listener, SOON);
+    syscall(SYS_futex, &ctx.shared->listener, FUTEX_WAKE, 1, NULL, NULL, 0);
   }
   long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned)op->flags, &program);
-  if (op->listener) atomic_store(ctx.listener, rc < 0 ? NEVER : (int)rc);
+  if (op->listener) atomic_store(&ctx.shared->listener, rc < 0 ? NEVER : (int)rc);
   return rc < 0 ? fail(STEP_SECCOMP_LOAD, NULL) : 0;
 }
 
-/* Until nobody but the launcher has the listener, and nobody but init its end of the channel. */
+/*
+ * Until nobody but the launcher has the listener, and nobody but init its end of the channel. If somebody killed the
+ * helper, init would wait for ever.
+ */
 static void await_helper(void) {
-  siginfo_t info;
+  siginfo_t info = { 0 };
   while (waitid(P_PIDFD, (id_t)ctx.helper, &info, WEXITED) < 0 && errno == EINTR) {}
+  if (info.si_code != CLD_EXITED) pidfd_signal(ctx.pidfd, SIGKILL);
   close(ctx.helper);
   ctx.helper = -1;
 }
 
+/* Init loads the filter in the end, where a container may have it do what it likes: see ops_fork.c. */
+static bool is_listener(int fd) {
+  char path[32] = "/proc/self/fd/", target[64];
+  put_number(path + 14, (uint64_t)fd);
+  ssize_t n = readlink(path, target, sizeof target - 1);
+  if (n < 0) return false;
+  target[n] = 0;
+  return !strcmp(target, "anon_inode:seccomp notify");
+}
+
+/* The helper is through: with the listener, which is 0 where there is none, for the filter could not be loaded. */
+static int from_helper(void) {
+  struct message m;
+  int fd;
+  ssize_t n = receive_message(ctx.helper_sync, &m, &fd);
+  await_helper();
+  close(ctx.helper_sync);
+  ctx.helper_sync = -1;
+  if (n <= 0 || fd < 0) return 0;
+  if (m.type == MESSAGE_LISTENER && is_listener(fd)) return fd;
+  close(fd);
+  return fail_errno(STEP_SECCOMP_LISTENER_RECEIVE, EBADF, NULL);
+}
+
 static int receive_listener(void) {
+  struct pollfd polled[3] = { { .fd = ctx.helper_sync, .events = POLLIN }, { .fd = ctx.sync, .events = POLLIN },
+                              { .fd = ctx.pidfd, .events = POLLIN } };
   for (;;) {
+    while (poll(polled, 3, -1) < 0 && errno == EINTR) {}
+    if (polled[0].revents) {
+      int fd = from_helper();
+      if (fd != 0) return fd;
+      polled[0].fd = -1;
+      continue;
+    }
     struct message m;
     int fd;
-    ssize_t n = hear(&m, &fd);
+    ssize_t n = polled[1].revents ? hear(&m, &fd) : 0;
     if (n <= 0) return child_died(STEP_SECCOMP_LISTENER_DIED);
-    if (m.type == MESSAGE_LISTENER) return await_helper(), fd;
-    if (m.type == MESSAGE_TOKEN) ctx.early = m.token;
+    if (m.type == MESSAGE_TOKEN && (size_t)n == sizeof m) ctx.early = m.token;
+    else if (ctx.distrusted) return fail_errno(STEP_SECCOMP_LISTENER_RECEIVE, EPROTO, NULL);
     else if (take_message(&m, fd) < 0) return -1;
   }
 }

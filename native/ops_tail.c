@@ -12,9 +12,9 @@
 /* The lowest of our own descriptors that is not below `from`; they are all close-on-exec. */
 static unsigned next_own(unsigned from) {
   unsigned next = ~0u;
-  int own[SLOTS + 3] = { ctx.sync, ctx.proc, ctx.root };
-  memcpy(own + 3, ctx.slots, sizeof ctx.slots);
-  for (int i = 0; i < SLOTS + 3; i++)
+  int own[SLOTS + 4] = { ctx.sync, ctx.proc, ctx.root, ctx.helper_sync };
+  memcpy(own + 4, ctx.slots, sizeof ctx.slots);
+  for (int i = 0; i < SLOTS + 4; i++)
     if (own[i] >= (int)from && (unsigned)own[i] < next) next = (unsigned)own[i];
   return next;
 }
@@ -46,7 +46,8 @@ struct scheduling {
 int do_scheduler(const struct op_scheduler *op) {
   struct scheduling s = { sizeof s, (uint32_t)op->policy, op->flags, (int32_t)op->nice, (uint32_t)op->priority,
                           op->runtime, op->deadline, op->period, (uint32_t)op->util_min, (uint32_t)op->util_max };
-  return syscall(SYS_sched_setattr, 0, &s, 0) < 0 ? fail(STEP_SCHEDULER_SCHED_SETATTR, NULL) : 0;
+  pid_t of = ctx.list == LIST_INIT ? 0 : ctx.pid;
+  return syscall(SYS_sched_setattr, of, &s, 0) < 0 ? fail(STEP_SCHEDULER_SCHED_SETATTR, NULL) : 0;
 }
 
 int do_io_priority(const struct op_io_priority *op) {

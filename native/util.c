@@ -118,20 +118,35 @@ uint64_t now_ns(void) {
   return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Field 22 (start time) and 3 (state) of /proc/PID/stat; the second field may hold blanks and brackets. */
-int read_start(pid_t pid, uint64_t *start, char *state) {
+static uint64_t number_at(const char *at) {
+  uint64_t value = 0;
+  for (; *at >= '0' && *at <= '9'; at++) value = value * 10 + (uint64_t)(*at - '0');
+  return value;
+}
+
+/* Fields 3 (state), 9 (flags) and 22 (start time); the second field may hold blanks and brackets. */
+int read_process(pid_t pid, struct process *process) {
   char path[32] = "/proc/", buf[1024];
   int n = 6 + put_number(path + 6, (uint64_t)pid);
   memcpy(path + n, "/stat", 6);
   if (read_file(AT_FDCWD, path, buf, sizeof buf) < 0) return -1;
   char *at = strrchr(buf, ')');
   if (!at || !at[1]) return errno = EINVAL, -1;
-  if (state) *state = at[2];
-  for (int field = 2; field < 22 && at; field++) at = strchr(at + 1, ' ');
-  if (!at) return errno = EINVAL, -1;
-  uint64_t value = 0;
-  for (at++; *at >= '0' && *at <= '9'; at++) value = value * 10 + (uint64_t)(*at - '0');
-  *start = value;
+  process->state = at[2];
+  for (int field = 2; field < 22; field++) {
+    at = strchr(at + 1, ' ');
+    if (!at) return errno = EINVAL, -1;
+    if (field == 8) process->flags = number_at(at + 1);
+  }
+  process->start = number_at(at + 1);
+  return 0;
+}
+
+int read_start(pid_t pid, uint64_t *start, char *state) {
+  struct process process;
+  if (read_process(pid, &process) < 0) return -1;
+  *start = process.start;
+  if (state) *state = process.state;
   return 0;
 }
 
@@ -209,22 +224,6 @@ ssize_t receive_message(int sock, struct message *m, int *fd) {
   ssize_t n = receive_fd(sock, m, sizeof *m, fd);
   if (n > 0 && (size_t)n < sizeof *m) return errno = EPROTO, -1;
   return n;
-}
-
-static void stop(int *pidfd) {
-  if (*pidfd < 0) return;
-  pidfd_signal(*pidfd, SIGKILL);
-  siginfo_t info;
-  while (waitid(P_PIDFD, (id_t)*pidfd, &info, WEXITED) < 0 && errno == EINTR) {}
-  close(*pidfd);
-  *pidfd = -1;
-}
-
-/* Kills the container's first process and takes its status, so that nothing is left of a failed create. */
-int stop_child(void) {
-  stop(&ctx.pidfd);
-  stop(&ctx.helper);
-  return 0;
 }
 
 /* The end of init. Without a seccomp agent even exit_group(2) may be denied, and libc would try for ever. */

@@ -83,6 +83,7 @@ function messageOf(op: OpName, step: string, what: string | null, report: Report
       ? "the container's init process ended too early"
       : `the container's init process was killed by signal ${aux}`;
   }
+  if (step === "unexpected") return "a process of the container has interfered";
   if (op === "expect") return `${what ?? "the container"}: \`${detail}\` was changed by another command meanwhile`;
   if (op === "release") return "cannot start a container that is not in the created state";
   if (op === "chdir" && step === "outside") return `cwd \`${detail}\` is not inside the container's root`;

@@ -102,12 +102,14 @@ function beforeClone(input: ExecInput, { connect, launcher }: SeccompOps): Op[] 
   }
   ops.push(...connect);
   // Not yet in the container's pid namespace, where it could be looked into: see the op fork.
-  ops.push({ op: "clone", flags: 0, cgroup: input.into, pidns: -1, userns: -1, helper, what: "exec" });
+  const forks = hasOwn(ns, "pid");
+  ops.push({ op: "clone", flags: 0, cgroup: input.into, pidns: -1, userns: -1, helper, forks, what: "exec" });
   return ops;
 }
 
 function afterClone(input: ExecInput, listener: readonly Op[], tail: ProcessOps): Op[] {
-  const adopt: Op[] = hasOwn(namespacesOf(input.spec), "pid") ? [{ op: "adopt", what: "exec" }] : [];
+  const forks = hasOwn(namespacesOf(input.spec), "pid");
+  const adopt: Op[] = forks ? [{ op: "adopt", stays: true, what: "exec" }] : [];
   const { process, at } = input;
   const ops: Op[] = joinResctrlOps(input.resctrl);
   if (process.oomScoreAdj !== undefined) {
@@ -125,11 +127,12 @@ function afterClone(input: ExecInput, listener: readonly Op[], tail: ProcessOps)
     op: "await",
     token: TOKENS.ready,
   });
+  ops.push(...tail.ofChild);
   if (input.pidfdSocket !== undefined) ops.push({ op: "sendPidfd", slot: SLOT_PIDFD, what: "pidfd socket" });
   if (input.pidFile !== undefined)
     ops.push({ op: "putFile", path: input.pidFile, text: PID, mode: 0o644, what: "pid file" });
   if (!input.detach) ops.push({ op: "blockSignals" });
-  ops.push({ op: "post", token: TOKENS.final }, { op: "await", token: TOKENS.closed });
+  ops.push({ op: "post", token: TOKENS.final }, { op: "awaitExec" });
   if (!input.detach) ops.push({ op: "supervise" });
   return ops;
 }

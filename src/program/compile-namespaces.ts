@@ -76,7 +76,7 @@ export function compileNamespaces(
   }
   return {
     open,
-    clone: { ...cloneOp(ns, slots, into), helper },
+    clone: { ...cloneOp(ns, slots, into), helper, forks: false },
     maps: [...idMaps(spec, ns, facts), ...offsetOps(spec, ns)],
     first: firstOps(spec, ns),
     enter: enterOps(spec, ns, slots),
@@ -88,7 +88,7 @@ function cloneOp(
   ns: Namespaces,
   slots: ReadonlyMap<NamespaceType, number>,
   into: string | undefined,
-): Omit<OpOf<"clone">, "helper"> {
+): Omit<OpOf<"clone">, "helper" | "forks"> {
   let flags = 0;
   // A cgroup namespace shows the cgroup its maker is in, and a time namespace has to be given its offsets
   // before anybody is in it: both are made by init itself.

@@ -58,6 +58,8 @@ export interface ProcessInput {
 export interface ProcessOps {
   /** Launcher, before init goes on: what needs the rights of the host. */
   readonly launcher: readonly Op[];
+  /** Launcher, when init has said that it is ready: what is done to the child that it goes on as. */
+  readonly ofChild: readonly Op[];
   /** Init, up to the last moment where create can still fail. */
   readonly prepare: readonly Op[];
   /** Init, after start let it through. */
@@ -80,10 +82,11 @@ export function compileProcess(input: ProcessInput): ProcessOps {
   ];
   const environment = environmentOf(process);
   const into = input.forks ? forkOps(process, at) : [];
-  const scheduling = schedulingOps(process, at);
-  // A scheduling policy may not outlive a fork, or forbid it (sched(7), "reset-on-fork" and SCHED_DEADLINE); it takes
-  // rights that the identity may lack.
-  const forksFirst = early || (input.forks && process.scheduler !== undefined);
+  // A scheduling policy may not outlive a fork, or forbid it (sched(7), "reset-on-fork" and SCHED_DEADLINE), and takes
+  // rights that the child must not have.
+  const ofChild = input.forks ? schedulingOps(process, at).filter(({ op }) => op === "scheduler") : [];
+  const scheduling = schedulingOps(process, at).filter(({ op }) => !input.forks || op !== "scheduler");
+  const forksFirst = early;
   const prepare: Op[] = [
     { op: "closeFds", keep: input.keepFds },
     ...labelOps(input),
@@ -110,12 +113,12 @@ export function compileProcess(input: ProcessInput): ProcessOps {
       what: args[0] ?? "",
     },
   ];
-  return { launcher: limits.raise, prepare, finish };
+  return { launcher: limits.raise, ofChild, prepare, finish };
 }
 
 /** Into the container's pid namespace, as late as can be: see the op fork. A session is a matter of the child. */
 function forkOps(process: Process, at: string): Op[] {
-  const ops: Op[] = [{ op: "fork", what: "exec" }, { op: "setsid" }];
+  const ops: Op[] = [{ op: "fork", stays: true, what: "exec" }, { op: "setsid" }];
   if (process.terminal === true) ops.push({ op: "controlTerminal", at: `${at}/terminal`, what: "terminal" });
   return ops;
 }

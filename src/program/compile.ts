@@ -209,7 +209,7 @@ function oomOps(spec: Spec): Op[] {
 function runOps({ input, rootfs, network }: Parts): Op[] {
   const { spec, id, bundle, environment } = input;
   const hooks = compileHooks({ spec, id, bundle, environment }, "poststart", "running");
-  const ops: Op[] = [{ op: "await", token: TOKENS.closed }, ...network.keep, ...hooks];
+  const ops: Op[] = [{ op: "awaitExec" }, ...network.keep, ...hooks];
   if (input.notifySocket !== undefined && notifies(input)) {
     const background = input.mode === "run";
     ops.push({ op: "notifyForward", slot: SLOT_NOTIFY, socket: input.notifySocket, pid: 0, background });

@@ -3,7 +3,7 @@
  * texts of the user's are in none of them. Pure.
  */
 import type { Op, OpName, OpOf } from "./ops.ts";
-import { PID, TOKENS } from "./ops.ts";
+import { PID } from "./ops.ts";
 import type { ListName, Program } from "./program.ts";
 import { symbolic } from "./symbols.ts";
 
@@ -113,8 +113,7 @@ function noteOf(op: Op, index: number, program: Program): string | undefined {
       return `${op.what ?? op.path}: exit status 0`;
     case "putFile":
       return isCreated(op, index, program) ? "state: created" : undefined;
-    case "await":
-      if (program.launcher[index] !== op || op.token !== TOKENS.closed) return undefined;
+    case "awaitExec":
       return isExec(program) ? `the program was executed: pid ${PID}` : "state: running; the program was executed";
     case "release":
       return "state: running; the program was executed";

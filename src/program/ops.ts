@@ -82,12 +82,19 @@ export const OPS = {
       userns: "slot",
       /** A process beside init shares its descriptors, to take the seccomp listener from it. */
       helper: "bool",
+      /** Init goes on as a child: the op fork. */
+      forks: "bool",
     },
     steps: ["cgroup", "setns pid", "socketpair", "clone", "setns user"],
   },
   childWrite: { on: "L", args: { file: "str", text: "text", ignore: "errnos" }, steps: ["open", "write"] },
-  /** Takes the child that the op fork made for init. */
-  adopt: { on: "L", args: {}, steps: ["receive", "died", "open"] },
+  /**
+   * Takes the child that the op fork made for init, as the kernel tells it. From here on nothing that init says is
+   * believed: it can end the program, no more.
+   */
+  adopt: { on: "L", args: { stays: "bool" }, steps: ["receive", "died", "child"] },
+  /** Waits until init is the user's program. */
+  awaitExec: { on: "L", args: {}, steps: ["receive", "died"] },
   /** Raises the hard limit of init where it is lower; the soft one stays. */
   prlimit: { on: "L", args: { resource: "u64", hard: "u64" }, steps: ["prlimit"] },
   signal: {
@@ -140,7 +147,7 @@ export const OPS = {
     steps: ["pipe", "exec", "wait", "timeout", "status"],
   },
   post: { on: "B", args: { token: "u64" }, steps: ["send", "died"] },
-  await: { on: "B", args: { token: "u64" }, steps: ["receive", "died"] },
+  await: { on: "B", args: { token: "u64" }, steps: ["receive", "died", "unexpected"] },
   // ---- init: identity and namespaces ----
   setns: { on: "I", args: { slot: "slot", flags: "u64" }, steps: ["setns"] },
   unshare: { on: "I", args: { flags: "u64" }, steps: ["unshare"] },
@@ -264,15 +271,19 @@ export const OPS = {
   },
   /** Makes the terminal on stdin that of this session. */
   controlTerminal: { on: "I", args: {}, steps: ["ioctl"] },
-  /** Goes on as a child, which is in the pid namespace that was entered; nothing of the host is open in it. */
-  fork: { on: "I", args: {}, steps: ["fork"] },
   /** Wipes what no later op of init's needs: the container may be able to read its memory from here on. */
   forget: { on: "I", args: {}, steps: ["wipe"] },
+  /**
+   * Goes on as a child, which is in the pid namespace that was entered; nothing of the host is open in it. With `stays`
+   * its maker remains until the child is the user's program, which the op awaitExec learns by that.
+   */
+  fork: { on: "I", args: { stays: "bool" }, steps: ["madvise", "send", "fork"] },
   closeSlot: { on: "B", args: { slot: "slot" }, steps: ["close"] },
   closeFds: { on: "I", args: { keep: "u64" }, steps: ["close_range"] },
   umask: { on: "I", args: { mask: "u64" }, steps: ["umask"] },
+  /** Of init, or by the launcher of its child. */
   scheduler: {
-    on: "I",
+    on: "B",
     args: {
       policy: "u64",
       nice: "i64",
@@ -380,7 +391,7 @@ export const MOUNT_FLAGS = {
 export const PIVOT_MODES = { pivotRoot: 0, move: 1, chroot: 2 } as const;
 /** `hard` of the op rlimit: leave the hard limit as it is. */
 export const KEEP_HARD_LIMIT = (1n << 64n) - 2n;
-/** What launcher and init tell each other. 0 is init's end of the channel being closed, by exec. */
+/** What launcher and init tell each other. */
 export const TOKENS = {
   released: 1,
   mounted: 2,
@@ -389,7 +400,6 @@ export const TOKENS = {
   final: 5,
   tree: 6,
   timed: 7,
-  closed: 0,
 } as const;
 /** First slot that only the launcher has; native/init.h's LAUNCHER_SLOTS. */
 export const LAUNCHER_SLOT = 16;

@@ -19,7 +19,7 @@ const OPS: readonly Op[] = [
     at: "/root",
     what: "root",
   },
-  { op: "clone", flags: 0x2802_0000, cgroup: undefined, pidns: -1, userns: 3, helper: false },
+  { op: "clone", flags: 0x2802_0000, cgroup: undefined, pidns: -1, userns: 3, helper: false, forks: false },
   { op: "childWrite", file: "x", text: `p=${PID}`, ignore: ["ENOENT", "EPERM"], quiet: true },
   { op: "capabilities", effective: 0n, permitted: 0b101, inheritable: 1n << 63n, ambient: 1n << 40n },
   { op: "rlimit", resource: 7, soft: 18446744073709551615n, hard: 1024n },

@@ -26,6 +26,7 @@ static void *watched(size_t size) {
 
 /* Nothing is executed here. */
 _Noreturn void serve(void) { abort(); }
+int stop_child(void) { abort(); }
 #define STUB(upper, lower) int do_##lower(const struct op_##lower *op) { (void)op; return 0; }
 OPS_ALL(STUB)
 
