@@ -35,9 +35,12 @@ static bool operand_ok(uint8_t kind, const void *word) {
   struct pvec v;
   int64_t n;
   switch (kind) {
-    case KIND_STR: case KIND_TEXT: case KIND_STR_OPT: case KIND_BYTES:
+    case KIND_BYTES: case KIND_DBUS:
       memcpy(&s, word, sizeof s);
-      return string_ok(s, kind == KIND_STR_OPT || (kind == KIND_BYTES && s.len == 0), kind == KIND_BYTES);
+      return string_ok(s, s.len == 0, true);
+    case KIND_STR: case KIND_TEXT: case KIND_STR_OPT:
+      memcpy(&s, word, sizeof s);
+      return string_ok(s, kind == KIND_STR_OPT, false);
     case KIND_STRS: case KIND_TEXTS: memcpy(&v, word, sizeof v); return vector_ok(v);
     case KIND_SLOT: memcpy(&n, word, sizeof n); return n >= -1 && n < SLOTS;
     case KIND_BOOL: memcpy(&n, word, sizeof n); return n == 0 || n == 1;

@@ -18,8 +18,6 @@ const BUILT_IN: Readonly<Record<string, string>> = {
   "node:url": "module.ts",
 };
 
-/** What needs FFI is left to Bun. */
-const LEFT_TO_BUN = /\/cli\/systemd\.ts$/;
 /** The FFI of other hosts. */
 const OTHER_HOSTS = /\/sys\/(koffi|bun)\.ts$/;
 
@@ -44,9 +42,6 @@ const result = await Bun.build({
         });
         build.onLoad({ filter: OTHER_HOSTS }, () => ({
           contents: "export const koffiBackend = undefined, bunBackend = undefined;",
-        }));
-        build.onLoad({ filter: LEFT_TO_BUN }, () => ({
-          contents: `export * from ${JSON.stringify(join(FOLDER, "bun.ts"))};`,
         }));
       },
     },

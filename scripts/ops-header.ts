@@ -20,6 +20,7 @@ const C_TYPES: Readonly<Record<string, string>> = {
   bytes: "struct pstr",
   strs: "struct pvec",
   texts: "struct pvec",
+  dbus: "struct pstr",
 };
 
 const SIDES: Readonly<Record<string, string>> = { L: "OP_ON_LAUNCHER", I: "OP_ON_INIT", B: "OP_ON_BOTH" };

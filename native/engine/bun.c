@@ -36,7 +36,6 @@ struct bun bun = {.magic = "TSRUNBUN"};
 static const char *const hidden[] = {"BUN_",   "JSC_",   "NODE_",           "MIMALLOC_", "UV_",      "WTF_",
                                      "WebKit", "Malloc", "JavaScriptCore", "SIMDUTF_",  "GLIBCXX_", "GOMAXPROCS"};
 static char jit_off[] = "BUN_JSC_useJIT=0";
-static char jit_on[] = "BUN_JSC_useJIT=1";
 
 /* Without regard to case: mimalloc reads its variables so. */
 static int is_hidden(const char *variable)
@@ -45,15 +44,6 @@ static int is_hidden(const char *variable)
     if (strncasecmp(variable, hidden[i], strlen(hidden[i])) == 0)
       return 1;
   return 0;
-}
-
-/* bun:ffi does not work without the JIT: talking to systemd needs it. */
-static char *jit_setting(char **argv)
-{
-  for (; *argv != NULL; argv++)
-    if (strcmp(*argv, "__systemd") == 0)
-      return jit_on;
-  return jit_off;
 }
 
 _Noreturn static void fail(const char *what)
@@ -169,7 +159,7 @@ _Noreturn void start_bun(void)
   unsigned long entry;
   char *base = map_interpreter(&entry);
   char **argv = this_process.argv, **env = this_process.env;
-  long setting = (long)jit_setting(argv);
+  long setting = (long)jit_off;
   /*
    * Where the kernel's was, which may be megabytes, and above all that is in use. A word is read before its place is
    * written to: there are at most two more than before, and the stack begins four lower.

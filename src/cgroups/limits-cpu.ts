@@ -30,13 +30,26 @@ export function cpuV2(context: LimitContext, cpu: CpuResources, held?: string): 
   const burst = burstOrder(context, cpu, "cpu.max.burst");
   const putBurst = () => put(context, "/cpu/burst", "cpu.max.burst", cpu.burst ?? 0);
   if (burst === "first") putBurst();
-  if (cpu.quota || cpu.period) {
-    const [heldQuota = "max", heldPeriod = DEFAULT_PERIOD] = (held ?? "").split(" ").filter((word) => word !== "");
-    const quota = cpu.quota ? (cpu.quota > 0 ? `${cpu.quota}` : "max") : heldQuota;
-    put(context, cpu.quota ? "/cpu/quota" : "/cpu/period", "cpu.max", `${quota} ${cpu.period || heldPeriod}`);
+  const limit = bandwidth(cpu, held);
+  if (limit !== undefined) {
+    put(context, cpu.quota ? "/cpu/quota" : "/cpu/period", "cpu.max", `${limit.quota} ${limit.period}`);
   }
   if (burst === "last") putBurst();
   if (cpu.idle !== undefined && cpu.idle !== 0) put(context, "/cpu/idle", "cpu.idle", cpu.idle);
+}
+
+/** What cpu.max of cgroup v2 holds, in microseconds. */
+export interface Bandwidth {
+  readonly quota: number | "max";
+  readonly period: number;
+}
+
+/** The limit on processor time on cgroup v2: of quota and period what is not given is as it is held. */
+export function bandwidth({ quota, period }: CpuResources, held?: string): Bandwidth | undefined {
+  if (!quota && !period) return undefined;
+  const [heldQuota = "max", heldPeriod = DEFAULT_PERIOD] = (held ?? "").split(" ").filter((word) => word !== "");
+  const kept = heldQuota === "max" ? heldQuota : Number(heldQuota);
+  return { quota: quota ? (quota > 0 ? quota : "max") : kept, period: period || Number(heldPeriod) };
 }
 
 /** Cpus and memory nodes, the same on v1 and v2. */

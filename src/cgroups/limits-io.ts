@@ -2,7 +2,7 @@ import type { BlockIOResources, ThrottleDevice } from "../spec/types.ts";
 import { blkioToIoWeight } from "./convert.ts";
 import { type LimitContext, put, refuseOnV2 } from "./limits.ts";
 
-const THROTTLES = [
+export const THROTTLES = [
   ["throttleReadBpsDevice", "blkio.throttle.read_bps_device", "rbps"],
   ["throttleWriteBpsDevice", "blkio.throttle.write_bps_device", "wbps"],
   ["throttleReadIOPSDevice", "blkio.throttle.read_iops_device", "riops"],
@@ -52,7 +52,7 @@ export function ioV2(context: LimitContext, io: BlockIOResources): void {
 function weightV2(context: LimitContext, field: string, device: string, weight: number): void {
   const cost = context.host.exists(`${context.mount("io")}/io.cost.qos`);
   put(context, `/blockIO/${field}`, "io.bfq.weight", `${device}${weight}`, cost ? ["ENOENT"] : []);
-  if (cost) put(context, `/blockIO/${field}`, "io.weight", `${device}${blkioToIoWeight(weight)}`);
+  if (cost) put(context, `/blockIO/${field}`, "io.weight", `${device}${(context.ioWeight ?? blkioToIoWeight)(weight)}`);
 }
 
 function hasOldName(context: LimitContext): boolean {

@@ -25,15 +25,25 @@ export function memoryV2(context: LimitContext, memory: MemoryResources, held?: 
   refuseOnV2(context, "/memory/kernel", isLimit(memory.kernel));
   refuseOnV2(context, "/memory/kernelTCP", isLimit(memory.kernelTCP));
   if (memory.checkBeforeUpdate === true) checkUsage(context, memory);
-  const swap = swapMax(...combined(memory, held), `${context.base}/memory/swap`);
+  const swap = swapValue(memory, held, `${context.base}/memory/swap`);
   // Without swap accounting the file is absent, and both "no swap" and "no limit" are true already.
   const optional = swap === "max" || swap === 0n;
-  if (swap !== undefined && (swap !== "max" || !held || held.swap !== "max")) {
+  if (swap !== undefined) {
     const field = memory.swap === undefined ? "/memory/limit" : "/memory/swap";
     put(context, field, "memory.swap.max", swap, optional ? ["ENOENT"] : []);
   }
   if (isSet(memory.limit)) put(context, "/memory/limit", "memory.max", orMax(memory.limit));
   if (isSet(memory.reservation)) put(context, "/memory/reservation", "memory.low", orMax(memory.reservation));
+}
+
+/** memory.swap.max, undefined where it stays as it is. */
+export function swapValue(
+  memory: MemoryResources,
+  held: HeldMemory | undefined,
+  at: string,
+): bigint | "max" | undefined {
+  const swap = swapMax(...combined(memory, held), at);
+  return swap === "max" && held?.swap === "max" ? undefined : swap;
 }
 
 /** memory.max and memory.swap.max as they stand. */
@@ -42,7 +52,7 @@ export interface HeldMemory {
   readonly swap: string | undefined;
 }
 
-function isSet(value: Int64 | undefined): value is Int64 {
+export function isSet(value: Int64 | undefined): value is Int64 {
   return value !== undefined && BigInt(value) !== 0n;
 }
 

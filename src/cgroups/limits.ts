@@ -15,6 +15,8 @@ export interface LimitContext {
   readonly mount: (controller: string) => string;
   readonly ops: Op[];
   readonly warnings: string[];
+  /** io.weight of cgroup v2 for a weight of `blockIO`, where another scale than runc's is needed. */
+  readonly ioWeight?: (weight: number) => number;
 }
 
 /** A write of one value to one file of a cgroup; one write(2), as these files want it. */

@@ -61,6 +61,7 @@ export function planV2(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
 export interface HeldLimits {
   readonly memory: HeldMemory;
   readonly cpuMax: string | undefined;
+  readonly cpuIdle: string | undefined;
 }
 
 /** The writes for all of `resources` but the devices. */

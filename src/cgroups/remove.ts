@@ -1,7 +1,7 @@
 import type { Op } from "../program/ops.ts";
 import { HOST, type HostFiles } from "./host.ts";
 import { writeOp } from "./limits.ts";
-import { systemdOp } from "./systemd/request.ts";
+import { stopOp } from "./systemd/calls.ts";
 import type { CgroupRecord } from "./types.ts";
 
 export interface RemoveOptions {
@@ -23,7 +23,7 @@ export function removePlan(record: CgroupRecord, { kill, timeoutMs = 10_000 }: R
   }
   for (const path of ordered(record)) ops.push({ op: "cgroupRemove", path, kill, timeoutMs });
   // systemd takes an empty scope away by itself, but not at once; a new container may want the name.
-  if (record.systemd !== undefined) ops.push(systemdOp("stop", record.systemd, true));
+  if (record.systemd !== undefined) ops.push(stopOp(record.systemd));
   return ops;
 }
 

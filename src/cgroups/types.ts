@@ -1,6 +1,6 @@
 import type { Op } from "../program/ops.ts";
 import type { Resources } from "../spec/types.ts";
-import type { UnitRecord } from "./systemd/request.ts";
+import type { UnitRecord } from "./systemd/calls.ts";
 
 export type CgroupManager = "cgroupfs" | "systemd" | "disabled";
 

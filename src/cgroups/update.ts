@@ -6,13 +6,18 @@ import { type LimitContext, writeOp } from "./limits.ts";
 import { cpuset } from "./limits-cpu.ts";
 import { refuseUnified } from "./limits-other.ts";
 import { limitsV1, mountOf } from "./plan-v1.ts";
-import { isPseudo, limitsV2, unavailable } from "./plan-v2.ts";
-import { propertiesOf } from "./systemd/properties.ts";
-import { systemdOp, type UnitRecord } from "./systemd/request.ts";
+import { type HeldLimits, isPseudo, limitsV2, unavailable } from "./plan-v2.ts";
+import { setOp } from "./systemd/calls.ts";
+import { exactResources, fromBfq } from "./systemd/exact.ts";
+import { fileProperties, limitProperties } from "./systemd/properties.ts";
 import type { CgroupRecord } from "./types.ts";
 
 export interface UpdatePlan {
   readonly ops: readonly Op[];
+  /** What systemd is told then: what the kernel refuses it is not to hold. It takes all of it or nothing. */
+  readonly tell: readonly Op[];
+  /** What takes that back, where something fails after it. */
+  readonly untell: readonly Op[];
   readonly warnings: readonly string[];
 }
 
@@ -21,23 +26,49 @@ export interface UpdatePlan {
  * devices are not touched, and what belongs together but was not given (period with quota, memory with swap)
  * keeps its present value, which is read from the cgroup. Pointers in ops and errors are into `resources`.
  */
-export function updatePlan(resources: Resources, record: CgroupRecord, facts: CgroupFacts): UpdatePlan {
+export function updatePlan(given: Resources, record: CgroupRecord, facts: CgroupFacts): UpdatePlan {
   const ops: Op[] = [];
   const warnings: string[] = [];
+  const unit = record.systemd;
+  const held = once(() => heldLimits(record, facts));
+  const resources = unit === undefined ? given : exactResources(given, () => held().cpuMax);
   const context = { resources, base: "", host: facts.host, ops, warnings };
-  if (record.version === "v2") updateV2(context, record, facts);
+  if (record.version === "v2") updateV2({ ...context, ...(unit && { ioWeight: fromBfq }) }, record, facts, held);
   else updateV1(context, record, facts);
-  return { ops: record.systemd === undefined ? ops : withUnit(ops, record.systemd), warnings };
+  const properties = unit === undefined ? [] : limitProperties(resources, "", held);
+  if (unit === undefined || properties.length === 0) return { ops, tell: [], untell: [], warnings };
+  const before = fileProperties(heldFiles(ops, facts)).filter(({ name }) =>
+    properties.some((property) => property.name === name),
+  );
+  const untell = before.length === 0 ? [] : [{ ...setOp(unit, before), quiet: true }];
+  return { ops, tell: [setOp(unit, properties)], untell, warnings };
 }
 
-/**
- * The files first: what the kernel refuses systemd is not told, so that all can be taken back. And last again, as
- * systemd writes them too, some of them rounded.
- */
-function withUnit(ops: readonly Op[], record: UnitRecord): readonly Op[] {
-  const properties = propertiesOf(ops);
-  if (properties.length === 0) return ops;
-  return [...ops, systemdOp("set", { ...record, properties }), ...ops];
+/** What the files that are to be written hold, by their names. */
+function heldFiles(ops: readonly Op[], { host }: CgroupFacts): Readonly<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const op of ops) {
+    const text = op.op === "write" ? host.read(op.path) : undefined;
+    if (op.op === "write" && text !== undefined) files[op.path.slice(op.path.lastIndexOf("/") + 1)] = text;
+  }
+  return files;
+}
+
+function heldLimits({ paths }: CgroupRecord, { host }: CgroupFacts): HeldLimits {
+  const read = (file: string) => host.read(`${paths[""]}/${file}`)?.trim();
+  return {
+    memory: { limit: read("memory.max"), swap: read("memory.swap.max") },
+    cpuMax: read("cpu.max"),
+    cpuIdle: read("cpu.idle"),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 type Unplaced = Omit<LimitContext, "directory" | "mount">;
@@ -56,7 +87,12 @@ function updateV1(unplaced: Unplaced, { paths }: CgroupRecord, facts: CgroupFact
   }
 }
 
-function updateV2(unplaced: Unplaced, { paths }: CgroupRecord, { host, v2 }: CgroupFacts): void {
+function updateV2(
+  unplaced: Unplaced,
+  { paths }: CgroupRecord,
+  { host, v2 }: CgroupFacts,
+  held: () => HeldLimits,
+): void {
   let available: readonly string[] | undefined;
   const directory = (controller: string, at: string) => {
     const path = paths[""];
@@ -65,11 +101,7 @@ function updateV2(unplaced: Unplaced, { paths }: CgroupRecord, { host, v2 }: Cgr
     if (isPseudo(controller) || available.includes(controller)) return path;
     throw unavailable(controller, path, at);
   };
-  const read = (file: string) => host.read(`${paths[""]}/${file}`)?.trim();
-  limitsV2({ ...unplaced, directory, mount: () => v2?.mount ?? "/sys/fs/cgroup" }, () => ({
-    memory: { limit: read("memory.max"), swap: read("memory.swap.max") },
-    cpuMax: read("cpu.max"),
-  }));
+  limitsV2({ ...unplaced, directory, mount: () => v2?.mount ?? "/sys/fs/cgroup" }, held);
 }
 
 function missing(controller: string, at: string): never {

@@ -24,8 +24,6 @@ const FAILED = 1;
 const REPORT_VERB = "__report";
 /** How the completion scripts of shells ask what may follow. */
 const COMPLETE_VERB = "__complete";
-/** How tsrunc-init has us talk to systemd. */
-const SYSTEMD_VERB = "__systemd";
 
 /** Does what the words after the program's name say, and ends the process. */
 export function main(words: readonly string[]): void {
@@ -36,10 +34,6 @@ export function main(words: readonly string[]): void {
   }
   if (words[0] === REPORT_VERB) {
     finish(report(Number(words[1])), undefined, FAILED);
-    return;
-  }
-  if (words[0] === SYSTEMD_VERB) {
-    finish(systemd(words[1]), undefined, FAILED);
     return;
   }
   const globals = new Flags();
@@ -59,11 +53,6 @@ export function main(words: readonly string[]): void {
 async function report(fd: number): Promise<number> {
   const { reportOutcome } = await import("./report.ts");
   return reportOutcome(fd);
-}
-
-async function systemd(action: string | undefined): Promise<number> {
-  const { systemdVerb } = await import("./systemd.ts");
-  return systemdVerb(action);
 }
 
 /** Ends the process with the status, or with the error as the last line. */

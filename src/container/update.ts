@@ -43,16 +43,16 @@ export function updateContainer(
     throw new TsruncError("state", `container not running: \`${id}\` is ${status}`);
   }
   const cgroup = record.cgroup ?? { version: "none", manager: "disabled", paths: {} };
-  const { ops, warnings } = updatePlan(resources, cgroup, readCgroupFacts());
+  const { ops, tell, untell, warnings } = updatePlan(resources, cgroup, readCgroupFacts());
   for (const warning of warnings) context.log.warn(warning);
   const last = updateResctrlOps(schemas, record.resctrl);
   if (ops.length + last.length === 0) return 0;
   const directory = containerDirectory(root, id);
   const first: Op[] = [{ op: "lock", path: path.join(directory, LOCK_FILE) }, ...expectPlan(ops)];
   const program: Program = {
-    launcher: [...first, ...ops, ...last],
+    launcher: [...first, ...ops, ...tell, ...last],
     init: [],
-    cleanup: rollbackPlan(ops),
+    cleanup: [...rollbackPlan(ops), ...(last.length > 0 ? untell : [])],
     cleanupFrom: first.length,
     keepFds: 0,
   };

@@ -6,6 +6,7 @@ import { LISTS, OPS, type Op, type OpName } from "../program/ops.ts";
 import type { ListName, Program } from "../program/program.ts";
 import { RESCTRL } from "../resctrl/plan.ts";
 import { errnoName, errnoPhrase, errnoText } from "../sys/errno.ts";
+import { busHint, busMessage, busOrigin } from "./bus-words.ts";
 
 /** `struct report` of native/init.h. */
 const REPORT_SIZE = 520;
@@ -47,14 +48,20 @@ export function readReports(file: Buffer, programSize: number): Report[] {
   return reports;
 }
 
-/** What is known of an op when the program itself is gone: [name, what, at]. */
-export type Label = readonly [op: OpName, what: string | null, at: string | null];
+/** What is known of an op when the program itself is gone: [name, what, at, origins]. */
+export type Label = readonly [
+  op: OpName,
+  what: string | null,
+  at: string | null,
+  origins?: Readonly<Record<string, string>>,
+];
 
 /** Labels of each list, by index. */
 export type Labels = Readonly<Partial<Record<ListName, readonly Label[]>>>;
 
 export function labelOf(op: Op): Label {
-  return [op.op, op.what ?? null, op.at ?? null];
+  const label = [op.op, op.what ?? null, op.at ?? null] as const;
+  return op.origins === undefined ? label : [...label, op.origins];
 }
 
 export function labelsOf(program: Program): Labels {
@@ -70,14 +77,23 @@ export function opError(report: Report, label: Label | undefined): TsruncError {
   const [op, what, at] = label ?? ["exec", null, null];
   const errno = report.errno === 0 ? undefined : errnoName(report.errno);
   const step = OPS[op].steps[report.step] ?? op;
-  const hint = what === RESCTRL ? resctrlHint(report.detail) : hintOf(op, step, what, report);
-  return new TsruncError("op", messageOf(op, step, what, report), { at: at ?? undefined, errno, hint });
+  const hint = hintFor(op, step, what, report);
+  const origin = op === "busCall" ? busOrigin(step, report, label) : (at ?? undefined);
+  return new TsruncError("op", messageOf(op, step, what, report), { at: origin, errno, hint });
+}
+
+function hintFor(op: OpName, step: string, what: string | null, report: Report): string | undefined {
+  if (what === RESCTRL) return resctrlHint(report.detail);
+  return op === "busCall" ? busHint(step, what ?? "", report) : hintOf(op, step, what, report);
 }
 
 function messageOf(op: OpName, step: string, what: string | null, report: Report): string {
   const { errno, detail, aux } = report;
   if (op === "lookup" || op === "exec") return execMessage(what ?? "", step, report);
   if (op === "spawn") return spawnMessage(step, what ?? "program", report);
+  if (op === "busCall") return busMessage(step, what ?? op, report);
+  if (op === "inCgroup" && step === "elsewhere")
+    return `${what ?? op}: the process is not in the cgroup that was asked for, but in \`${detail.trim().replaceAll("\n", " ")}\``;
   if (step === "died") {
     return aux === 0
       ? "the container's init process ended too early"

@@ -35,6 +35,7 @@ const CODES: Readonly<Record<string, number>> = {
   strs: TEXTS,
   texts: TEXTS,
   bytes: BYTES,
+  dbus: BYTES,
   errnos: ERRNOS,
 };
 

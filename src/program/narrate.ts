@@ -109,6 +109,8 @@ function noteOf(op: Op, index: number, program: Program): string | undefined {
   switch (op.op) {
     case "clone":
       return isExec(program) ? undefined : `first process: pid ${PID}`;
+    case "busCall":
+      return `${op.what ?? "systemd"}: done`;
     case "spawn":
       return `${op.what ?? op.path}: exit status 0`;
     case "putFile":

@@ -10,7 +10,7 @@
  *   str       a string without NUL   str?   the same, or absent
  *   text      a string in which PID, START and EXIT (below) are replaced when the op runs
  *   texts     a list of text         strs   a list of strings
- *   bytes     raw bytes
+ *   bytes     raw bytes              dbus   D-Bus messages, one after the other
  * `steps` names what can fail inside the op, in the order in which C counts them.
  * `on`: L = launcher (host side), I = container init, B = both.
  */
@@ -72,6 +72,41 @@ export const OPS = {
     args: { path: "str", text: "str", poll: "str", expect: "str", timeoutMs: "u64" },
     steps: ["open", "write", "read", "timeout"],
   },
+  // ---- D-Bus ----
+  /**
+   * Calls a method and waits for its answer, on a connection for this call alone: the first of `peers`, who are called
+   * directly, and `buses`, to which `greeting` is sent first, that takes one. Addresses are paths, or `@name`.
+   * `call`: the same call in several forms; where the answer is an error of `otherwise` the next one is tried. Its byte
+   * `pidAt` is where the pid of the container's process goes, -1: nowhere.
+   * An error of `ignore` is a success; so is one of `settled` after a connection that was lost while it was waited for the
+   * answer. After one of `retry` the call is made again, `before` sent ahead of it, for `retryMs`.
+   * `job`: wait for the end of the job of this unit whose path is the answer. Then `after` is sent.
+   * Nothing is done where `file` is not there; nor is `after` sent, if it is gone by then. `warn`: failing is a warning.
+   */
+  busCall: {
+    on: "L",
+    args: {
+      peers: "strs",
+      buses: "strs",
+      greeting: "dbus",
+      call: "dbus",
+      pidAt: "i64",
+      otherwise: "strs",
+      ignore: "strs",
+      settled: "strs",
+      retry: "strs",
+      retryMs: "u64",
+      before: "dbus",
+      job: "str?",
+      after: "dbus",
+      file: "str?",
+      timeoutMs: "u64",
+      warn: "bool",
+    },
+    steps: ["connect", "auth", "send", "receive", "timeout", "malformed", "call", "job"],
+  },
+  /** A line of /proc/PID/cgroup of the container's process must end in `line`. */
+  inCgroup: { on: "L", args: { line: "str" }, steps: ["read", "elsewhere"] },
   // ---- the container's process, from outside ----
   clone: {
     on: "L",
@@ -349,7 +384,7 @@ type Operand<K> = K extends "u64" | "i64"
           ? string | undefined
           : K extends "strs" | "texts"
             ? readonly string[]
-            : K extends "bytes"
+            : K extends "bytes" | "dbus"
               ? Uint8Array
               : string;
 
@@ -366,6 +401,8 @@ export type OpOf<N extends OpName> = {
   readonly quiet?: boolean;
   /** What the op is for, as the user would say it: `mounts[3] (/sys/fs/cgroup)`. */
   readonly what?: string;
+  /** Where parts of the op come from, by the names that an error's text may have for them: JSON pointers. */
+  readonly origins?: Readonly<Record<string, string>>;
 } & { readonly [A in keyof (typeof OPS)[N]["args"]]: Operand<(typeof OPS)[N]["args"][A]> };
 
 export type Op = { [N in OpName]: OpOf<N> }[OpName];

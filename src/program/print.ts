@@ -1,5 +1,6 @@
 /** Programs for people (one line per op) and for other programs (JSON). Both know of ops only what the table says. */
 
+import { callText, readMessages } from "../dbus/unmarshal.ts";
 import { LISTS, MOUNT_FLAGS, OPS, type Op, PID, START } from "./ops.ts";
 import type { ListName, Program } from "./program.ts";
 import { symbolic } from "./symbols.ts";
@@ -46,9 +47,15 @@ function operandText(op: string, name: string, kind: string, value: Value): stri
     const text = symbolic(op, name, BigInt(value as number | bigint));
     return text === "" ? [] : [`${name}=${text}`];
   }
+  if (kind === "dbus") return callTexts(value as Uint8Array).map((text) => `${name}=${text}`);
   if (kind === "bytes") return [`${name}=<${(value as Uint8Array).length} bytes>`];
   if (Array.isArray(value)) return [`${name}=[${value.map((item) => quote(String(item))).join(" ")}]`];
   return [`${name}=${quote(String(value))}`];
+}
+
+/** What D-Bus messages say. */
+function callTexts(messages: Uint8Array): string[] {
+  return readMessages(messages).map(callText);
 }
 
 /** Bare if it cannot be misread, else in quotes; markers are shown as what they will become. */
@@ -66,7 +73,13 @@ export function programJson(program: Printed): Record<ListName, readonly object[
 }
 
 function opJson(op: Op): object {
-  return Object.fromEntries(Object.entries(op).map(([key, value]) => [key, jsonValue(value)]));
+  const kinds: Readonly<Record<string, string>> = OPS[op.op].args;
+  return Object.fromEntries(
+    Object.entries(op).map(([key, value]) => [
+      key,
+      kinds[key] === "dbus" ? callTexts(value as Uint8Array) : jsonValue(value),
+    ]),
+  );
 }
 
 function jsonValue(value: Value): Value {

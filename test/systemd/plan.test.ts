@@ -2,11 +2,12 @@ import { expect, test } from "bun:test";
 import { planCgroup } from "../../src/cgroups/plan.ts";
 import { removePlan, withoutGoneUnit } from "../../src/cgroups/remove.ts";
 import { findManager, outerUid } from "../../src/cgroups/systemd/manager.ts";
-import type { Request } from "../../src/cgroups/systemd/request.ts";
 import type { CgroupInput } from "../../src/cgroups/types.ts";
 import { updatePlan } from "../../src/cgroups/update.ts";
+import { FIELDS } from "../../src/dbus/marshal.ts";
+import { callText, readMessages } from "../../src/dbus/unmarshal.ts";
 import { TsruncError } from "../../src/errors.ts";
-import { type Op, PID } from "../../src/program/ops.ts";
+import type { Op, OpOf } from "../../src/program/ops.ts";
 import { facts, fakeHost, show, v1Host, v2Host } from "../cgroups/fake-host.ts";
 
 const INPUT: CgroupInput = {
@@ -17,13 +18,25 @@ const INPUT: CgroupInput = {
   skipDevices: true,
 };
 const DIRECTORY = "/sys/fs/cgroup/a.slice/a-b.slice/pre-c1.scope";
+const SYSTEM = [
+  { address: "unix:path=/run/systemd/private", peer: true },
+  { address: "unix:path=/run/dbus/system_bus_socket", peer: false },
+];
 const BOOTED = { "/run/systemd/system/x": "" };
 const USER_SERVICE = "/user.slice/user-1000.slice/user@1000.service";
 
-function spawned(op: Op | undefined): { readonly action: string; readonly pid: string; readonly request: Request } {
-  if (op?.op !== "spawn") throw new Error("it is no spawn");
-  const [pid = "", ...json] = op.input.split("\n");
-  return { action: op.argv.at(-1) ?? "", pid, request: JSON.parse(json.join("\n")) as Request };
+function busCall(op: Op | undefined): OpOf<"busCall"> {
+  if (op?.op !== "busCall") throw new Error("it is no call");
+  return op;
+}
+
+const texts = (messages: Uint8Array) => readMessages(messages).map(callText);
+
+/** What a call says of properties, in its first form, by their names. */
+function properties(op: Op | undefined): Record<string, unknown> {
+  const [message] = readMessages(busCall(op).call);
+  const list = message?.body[2] as readonly (readonly [string, { readonly value: unknown }])[];
+  return Object.fromEntries(list.map(([name, { value }]) => [name, value]));
 }
 
 function refusal(action: () => unknown): TsruncError {
@@ -42,19 +55,36 @@ test("a scope is made around the process, and its limits are written after that"
   expect(plan).toMatchObject({ prepare: [], attach: [], enter: [] });
   expect(plan.into).toBeUndefined();
   const [first, ...rest] = plan.adopt ?? [];
-  const { action, pid, request } = spawned(first);
-  expect([action, pid]).toEqual(["start", PID]);
-  expect(request.start).toEqual({ cgroup: "/a.slice/a-b.slice/pre-c1.scope", directory: DIRECTORY });
-  const properties = Object.fromEntries((request.properties ?? []).map(({ name, value }) => [name, value]));
-  expect(properties).toMatchObject({
+  expect(first).toMatchObject({
+    peers: ["/run/systemd/private"],
+    buses: ["/run/dbus/system_bus_socket"],
+    job: "pre-c1.scope",
+    at: "/linux/cgroupsPath",
+    origins: { MemoryMax: "/linux/resources/memory/limit" },
+  });
+  const { call, greeting, before } = busCall(first);
+  const pidAt = Number(busCall(first).pidAt);
+  const [message] = readMessages(call);
+  expect(message?.fields.get(FIELDS.member)).toBe("StartTransientUnit");
+  expect(message?.body.slice(0, 2)).toEqual(["pre-c1.scope", "fail"]);
+  expect([...call.subarray(pidAt, pidAt + 4)]).toEqual([255, 255, 255, 255]);
+  expect(properties(first)).toEqual({
+    PIDs: [0xffffffff],
+    Description: "container c1",
     Slice: "a-b.slice",
     Delegate: true,
     DefaultDependencies: false,
-    CollectMode: "inactive-or-failed",
-    MemoryMax: "4096",
+    MemoryAccounting: true,
+    CPUAccounting: true,
+    IOAccounting: true,
+    TasksAccounting: true,
+    MemoryMax: 4096n,
   });
+  expect(texts(before)).toEqual(['ResetFailedUnit("pre-c1.scope")']);
+  expect(texts(greeting)).toEqual(["Hello()", expect.stringContaining("arg2='pre-c1.scope'")]);
   // hugetlb is none of systemd's controllers, so we hand it down ourselves; the root does so already.
-  expect(rest.map(show)).toEqual([
+  expect(rest[0]).toMatchObject({ op: "inCgroup", line: "0::/a.slice/a-b.slice/pre-c1.scope" });
+  expect(rest.slice(1).map(show)).toEqual([
     "mkdir a.slice",
     "write a.slice/cgroup.subtree_control +hugetlb ?EBUSY ?ENOENT ?EOPNOTSUPP ?EINVAL",
     "write a.slice/cgroup.subtree_control +hugetlb",
@@ -69,23 +99,40 @@ test("a scope is made around the process, and its limits are written after that"
     version: "v2",
     manager: "systemd",
     paths: { "": DIRECTORY },
-    systemd: { unit: "pre-c1.scope", addresses: request.addresses, file: "/run/systemd/transient/pre-c1.scope" },
+    systemd: { unit: "pre-c1.scope", addresses: SYSTEM, file: "/run/systemd/transient/pre-c1.scope" },
   });
 });
 
 test("annotations become properties and win over our own", () => {
-  const annotations = { "org.systemd.property.CollectMode": "'inactive'" };
+  const annotations = { "org.systemd.property.DefaultDependencies": "true" };
   const plan = planCgroup({ ...INPUT, annotations }, facts(v2Host("/", BOOTED)));
-  const found = spawned(plan.adopt?.[0]).request.properties?.filter(({ name }) => name === "CollectMode");
-  expect(found).toEqual([{ name: "CollectMode", type: "s", value: "inactive" }]);
+  expect(properties(plan.adopt?.[0])).toMatchObject({ DefaultDependencies: true });
+});
+
+test("managers that do not know a property are not told of it", () => {
+  const resources = { cpu: { idle: 1, quota: 20000, cpus: "0" } };
+  const plan = planCgroup({ ...INPUT, resources }, facts(v2Host("/", BOOTED)));
+  const { call, otherwise } = busCall(plan.adopt?.[0]);
+  const versions = readMessages(call).map(({ body }) => {
+    const names = (body[2] as readonly (readonly [string])[]).map(([name]) => name);
+    return names.filter((name) => /^(CPUWeight|CPUQuota.*|AllowedCPUs)$/.test(name)).sort();
+  });
+  expect(versions).toEqual([
+    ["AllowedCPUs", "CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec", "CPUWeight"],
+    ["AllowedCPUs", "CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec"],
+    ["CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec"],
+    ["CPUQuotaPerSecUSec"],
+  ]);
+  expect(otherwise).toContain("org.freedesktop.DBus.Error.PropertyReadOnly");
 });
 
 test("a container that owns its cgroup", () => {
   const plan = planCgroup({ ...INPUT, ownerUid: 1001 }, facts(v2Host("/", BOOTED)));
-  expect(spawned(plan.adopt?.[0]).request.start?.owner).toEqual({
-    uid: 1001,
-    paths: ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"].map((file) => `${DIRECTORY}/${file}`),
-  });
+  expect(plan.adopt?.filter(({ op }) => op === "chown")).toEqual(
+    ["", "/cgroup.procs", "/cgroup.subtree_control", "/cgroup.threads"].map((file) => ({
+      ...{ op: "chown", path: DIRECTORY + file, uid: 1001, gid: -1, ignore: ["ENOENT"], what: "cgroup" },
+    })),
+  );
 });
 
 test("what it needs: systemd, and cgroup v2 alone", () => {
@@ -100,27 +147,45 @@ test("removal ends with the unit, unless systemd has taken it away", () => {
   const { record } = planCgroup(INPUT, facts(v2Host("/", BOOTED)));
   const [remove, stop] = removePlan(record, { kill: true });
   expect(remove).toMatchObject({ op: "cgroupRemove", path: DIRECTORY, kill: true });
-  expect(stop).toMatchObject({ op: "spawn", warn: true });
-  expect(spawned(stop)).toMatchObject({ action: "stop", request: { unit: "pre-c1.scope" } });
+  expect(stop).toMatchObject({
+    ...{ op: "busCall", job: "pre-c1.scope", warn: true, file: "/run/systemd/transient/pre-c1.scope" },
+    ignore: ["org.freedesktop.systemd1.NoSuchUnit"],
+  });
+  expect(texts(busCall(stop).call)).toEqual(['StopUnit("pre-c1.scope", "replace")']);
+  expect(texts(busCall(stop).after)).toEqual(['ResetFailedUnit("pre-c1.scope")']);
   expect(withoutGoneUnit(record, fakeHost({ "/run/systemd/transient/pre-c1.scope": "" }))).toBe(record);
   expect(removePlan(withoutGoneUnit(record, fakeHost({})), { kill: true })).toHaveLength(1);
 });
 
-test("an update tells the kernel, then systemd, then the kernel again", () => {
+test("an update tells the kernel, then systemd", () => {
   const { record } = planCgroup(INPUT, facts(v2Host("/", BOOTED)));
-  const host = v2Host("/", { [`${DIRECTORY}/cgroup.controllers`]: "cpu memory pids rdma\n" });
-  const { ops } = updatePlan({ pids: { limit: 7 } }, record, facts(host));
-  expect([ops[0], ops[2]].map((op) => (op === undefined ? "" : show(op)))).toEqual([
-    "write a.slice/a-b.slice/pre-c1.scope/pids.max 7",
-    "write a.slice/a-b.slice/pre-c1.scope/pids.max 7",
-  ]);
-  expect(spawned(ops[1])).toMatchObject({
-    action: "set",
-    pid: "",
-    request: { unit: "pre-c1.scope", properties: [{ name: "TasksMax", type: "t", value: "7" }] },
-  });
+  const files = {
+    [`${DIRECTORY}/cgroup.controllers`]: "cpu memory pids rdma\n",
+    [`${DIRECTORY}/pids.max`]: "5\n",
+    [`${DIRECTORY}/cpu.max`]: "200000 900000\n",
+  };
+  const host = v2Host("/", files);
+  const { ops, tell, untell } = updatePlan({ pids: { limit: 7 } }, record, facts(host));
+  expect(ops.map(show)).toEqual(["write a.slice/a-b.slice/pre-c1.scope/pids.max 7"]);
+  expect(texts(busCall(tell[0]).call)).toEqual(['SetUnitProperties("pre-c1.scope", true, [["TasksMax", 7]])']);
+  expect(texts(busCall(tell[0]).greeting)).toEqual(["Hello()"]);
+  expect(texts(busCall(untell[0]).call)).toEqual(['SetUnitProperties("pre-c1.scope", true, [["TasksMax", 5]])']);
   const unknown = updatePlan({ rdma: { mlx5_1: { hcaHandles: 3 } } }, record, facts(host));
-  expect(unknown.ops).toHaveLength(1);
+  expect(unknown).toMatchObject({ tell: [], untell: [] });
+  // A new period alone changes the share, which is rounded again.
+  const period = updatePlan({ cpu: { period: 300000 } }, record, facts(host));
+  expect(period.ops.map(show)).toEqual(["write a.slice/a-b.slice/pre-c1.scope/cpu.max 201000 300000"]);
+});
+
+test("a cgroup that is idle no longer has the default weight", () => {
+  const { record } = planCgroup(INPUT, facts(v2Host("/", BOOTED)));
+  const told = (idle: string) => {
+    const files = { [`${DIRECTORY}/cgroup.controllers`]: "cpu\n", [`${DIRECTORY}/cpu.idle`]: idle };
+    const { tell } = updatePlan({ cpu: { idle: 0 } }, record, facts(v2Host("/", files)));
+    return tell.map((op) => (properties as (op: Op) => unknown)(op));
+  };
+  expect(told("1\n")).toEqual([{ CPUWeight: 100n }]);
+  expect(told("0\n")).toEqual([]);
 });
 
 const USER_FILES = {

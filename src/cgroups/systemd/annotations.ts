@@ -1,7 +1,7 @@
 /** `org.systemd.property.NAME` annotations: properties for the container's unit, in the notation of gvariant-text(7). */
 import { TsruncError } from "../../errors.ts";
 import { token } from "../limits.ts";
-import type { Property } from "./properties.ts";
+import type { Property } from "./collect.ts";
 
 export const ANNOTATION_PREFIX = "org.systemd.property.";
 
@@ -45,7 +45,7 @@ function property(key: string, text: string): Property {
   }
   const value = parseValue(type, text, seconds ? 1e6 : 1);
   if (value === undefined) throw invalid(key, `\`${text}\` is no value of D-Bus type \`${type}\``);
-  return { name, type, value } as Property;
+  return { name, type, value, at: `/annotations/${token(key)}` };
 }
 
 function parseValue(type: "t" | "i" | "b" | "s" | "as", text: string, factor: number): Property["value"] | undefined {

@@ -2,12 +2,7 @@
 import process from "node:process";
 import { TsruncError } from "../../errors.ts";
 import { type CgroupFacts, words } from "../facts.ts";
-
-/** One way to a manager. `peer`: the manager's own socket, with no message bus between. */
-export interface BusAddress {
-  readonly address: string;
-  readonly peer: boolean;
-}
+import { type BusAddress, pathAddress } from "./addresses.ts";
 
 export interface Manager {
   readonly kind: "system" | "user";
@@ -37,15 +32,23 @@ export function findManager(
   if ((rootless && euid !== 0) || !facts.host.exists("/run/systemd/system")) throw noManager(rootless);
   return {
     kind: "system",
-    // As systemctl does for root: one hop less, and it works while the message bus is overloaded or not there.
-    addresses: [
-      { address: "unix:path=/run/systemd/private", peer: true },
-      { address: env.DBUS_SYSTEM_BUS_ADDRESS || "unix:path=/run/dbus/system_bus_socket", peer: false },
-    ],
+    addresses: systemAddresses(env.DBUS_SYSTEM_BUS_ADDRESS || undefined),
     cgroup: systemCgroup(facts),
     transient: "/run/systemd/transient",
     defaultSlice: "system.slice",
   };
+}
+
+/**
+ * As systemctl does for root: one hop less, and it works while the message bus is overloaded or not there. A bus that
+ * the environment names is meant, for nobody has that variable by default.
+ */
+function systemAddresses(named: string | undefined): readonly BusAddress[] {
+  if (named !== undefined) return [{ address: named, peer: false }];
+  return [
+    { address: "unix:path=/run/systemd/private", peer: true },
+    { address: "unix:path=/run/dbus/system_bus_socket", peer: false },
+  ];
 }
 
 /** systemd in a container sees its own cgroups below those of the host: they start where init is. */
@@ -64,12 +67,12 @@ function userManager(facts: CgroupFacts, env: Environment, euid: number): Manage
   const directory = env.XDG_RUNTIME_DIR || `/run/user/${uid}`;
   const addresses: BusAddress[] = [];
   if (host.exists(`${directory}/systemd/private`)) {
-    addresses.push({ address: `unix:path=${escapeAddress(`${directory}/systemd/private`)}`, peer: true });
+    addresses.push({ address: pathAddress(`${directory}/systemd/private`), peer: true });
   }
   const bus = env.DBUS_SESSION_BUS_ADDRESS;
   if (bus) addresses.push({ address: bus, peer: false });
   else if (host.exists(`${directory}/bus`)) {
-    addresses.push({ address: `unix:path=${escapeAddress(`${directory}/bus`)}`, peer: false });
+    addresses.push({ address: pathAddress(`${directory}/bus`), peer: false });
   }
   if (addresses.length === 0) return undefined;
   const cgroup = userCgroup(facts, uid);
@@ -94,13 +97,6 @@ export function outerUid(euid: number, map: string | undefined): number {
     if (euid >= inside && euid < inside + count) return outside + euid - inside;
   }
   return euid;
-}
-
-/** D-Bus specification, "Server Addresses". */
-function escapeAddress(path: string): string {
-  return path.replaceAll(/[^-0-9A-Za-z_/.\\*]/g, (c) =>
-    [...Buffer.from(c)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""),
-  );
 }
 
 function noManager(rootless: boolean): TsruncError {

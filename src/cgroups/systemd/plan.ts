@@ -5,10 +5,11 @@ import { type CgroupFacts, type Hierarchy, unifiedControllers, words } from "../
 import { delegation, deviceOps, isPseudo, limitsV2, unavailable } from "../plan-v2.ts";
 import type { CgroupInput, CgroupPlan, CgroupRecord } from "../types.ts";
 import { annotatedProperties } from "./annotations.ts";
+import { placeOp, startOp } from "./calls.ts";
+import { exactResources, fromBfq } from "./exact.ts";
 import { findManager, type Manager } from "./manager.ts";
 import { parseUnit, slicePath, type Unit } from "./names.ts";
-import { merged, propertiesOf, scopeProperties } from "./properties.ts";
-import { type Request, systemdOp } from "./request.ts";
+import { limitProperties, merged, scopeProperties } from "./properties.ts";
 
 /** Controllers that systemd manages itself and, with Delegate=, switches on for a scope. */
 const MANAGED = ["cpu", "cpuset", "io", "memory", "pids"];
@@ -16,9 +17,10 @@ const MANAGED = ["cpu", "cpuset", "io", "memory", "pids"];
 /**
  * The systemd driver: a scope of which systemd knows the limits. A scope is made around a process that exists,
  * so nothing is prepared; all is done once the container's process is there and before it goes on. The limits are then
- * written to the files too, where they are exact and some have no property.
+ * written to the files too: the kernel's refusal of a value is an error then, and some have no property.
  */
-export function planSystemd(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
+export function planSystemd(given: CgroupInput, facts: CgroupFacts): CgroupPlan {
+  const input = { ...given, resources: exactResources(given.resources ?? {}) };
   const hierarchy = unified(facts);
   const manager = findManager(input.rootless, facts);
   const unit = parseUnit(input, manager.defaultSlice);
@@ -26,23 +28,16 @@ export function planSystemd(input: CgroupInput, facts: CgroupFacts): CgroupPlan 
   const directory = hierarchy.mount + cgroup;
   const { limits, needed, warnings } = limitOps(input, facts, manager, directory);
   const record = recordOf(manager, unit, directory);
-  const { ownerUid } = input;
-  const request: Request = {
-    ...record.systemd,
-    properties: merged(
-      scopeProperties(input.id, unit.slice),
-      propertiesOf(limits),
-      annotatedProperties(input.annotations),
-    ),
-    start: {
-      cgroup,
-      directory,
-      ...(ownerUid === undefined ? {} : { owner: { uid: ownerUid, paths: delegation(input, facts, directory) } }),
-    },
-  };
+  const properties = merged(
+    scopeProperties(input.id, unit.slice),
+    limitProperties(input.resources, "/linux/resources"),
+    annotatedProperties(input.annotations),
+  );
   const others = [...needed.keys()];
   const adopt: Op[] = [
-    systemdOp("start", request),
+    startOp(record.systemd, properties),
+    placeOp(cgroup),
+    ...ownerOps(input, facts, directory),
     ...(others.length > 0 ? controllerOps(hierarchy, directory, others, needed, facts.host, false) : []),
     ...limits,
     ...deviceOps(input, facts, directory),
@@ -60,6 +55,15 @@ function unified({ mode, v2 }: CgroupFacts): Hierarchy {
 function recordOf({ addresses, transient }: Manager, { name: unit }: Unit, directory: string) {
   const systemd = { unit, addresses, file: `${transient}/${unit}` };
   return { version: "v2", manager: "systemd", paths: { "": directory }, systemd } as const satisfies CgroupRecord;
+}
+
+/** config-linux.md, "Cgroup ownership". */
+function ownerOps(input: CgroupInput, facts: CgroupFacts, directory: string): Op[] {
+  const { ownerUid } = input;
+  if (ownerUid === undefined) return [];
+  return [directory, ...delegation(input, facts, directory)].map(
+    (path): Op => ({ op: "chown", path, uid: ownerUid, gid: -1, ignore: ["ENOENT"], what: "cgroup" }),
+  );
 }
 
 interface Limits {
@@ -89,6 +93,7 @@ function limitOps(input: CgroupInput, facts: CgroupFacts, manager: Manager, dire
     mount: () => facts.v2?.mount ?? "",
     ops: limits,
     warnings,
+    ioWeight: fromBfq,
   });
   return { limits, needed, warnings };
 }

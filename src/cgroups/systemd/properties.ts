@@ -1,129 +1,73 @@
-/** Limits as properties of a unit (systemd.resource-control(5), org.freedesktop.systemd1(5)). */
-import type { Op } from "../../program/ops.ts";
-
-/** D-Bus types of values. 64-bit numbers are written as text, so that JSON can hold them. */
-export type Property =
-  | { readonly name: string; readonly type: "t"; readonly value: string; readonly optional?: boolean }
-  | { readonly name: string; readonly type: "i" | "u"; readonly value: number; readonly optional?: boolean }
-  | { readonly name: string; readonly type: "b"; readonly value: boolean; readonly optional?: boolean }
-  | { readonly name: string; readonly type: "s"; readonly value: string; readonly optional?: boolean }
-  | { readonly name: string; readonly type: "as"; readonly value: readonly string[]; readonly optional?: boolean }
-  | {
-      readonly name: string;
-      readonly type: "ay" | "au";
-      readonly value: readonly number[];
-      readonly optional?: boolean;
-    };
-
-/** CGROUP_LIMIT_MAX and USEC_INFINITY of systemd. */
-const INFINITY = `${(1n << 64n) - 1n}`;
+/** Limits as properties of a unit (systemd.resource-control(5), org.freedesktop.systemd1(5)). Pure. */
+import type { BlockIOResources, CpuResources, Resources } from "../../spec/types.ts";
+import { cpuSharesToWeight, pidsMax } from "../convert.ts";
+import { token } from "../limits.ts";
+import { bandwidth } from "../limits-cpu.ts";
+import { THROTTLES } from "../limits-io.ts";
+import { isSet, swapValue } from "../limits-memory.ts";
+import type { HeldLimits } from "../plan-v2.ts";
+import { INFINITY, IO_LIMITS, Properties, type Property } from "./collect.ts";
+import { fromBfq } from "./exact.ts";
+import { unifiedProperty } from "./unified.ts";
 
 /**
- * What systemd must know of the writes to a cgroup's files, so that it does not write values of its own over them
- * when it is reloaded. Where one is rounded or cannot be told, the file still has what was asked for. Properties
- * that older versions do not know are optional, for the same reason.
+ * What systemd is told of the limits, so that it holds what the files hold and writes nothing else when it is reloaded.
+ * `held`: what the cgroup has now, for an update.
  */
-export function propertiesOf(ops: readonly Op[]): readonly Property[] {
-  const found = new Map<string, Property>();
-  for (const op of ops) {
-    if (op.op !== "write") continue;
-    const file = op.path.slice(op.path.lastIndexOf("/") + 1);
-    for (const property of fileProperties(file, op.text.trim())) {
-      // Both scales of a weight are written; the BFQ scheduler's is the coarser one.
-      if (file === "io.bfq.weight" && found.has(property.name)) continue;
-      found.set(property.name, property);
+export function limitProperties(resources: Resources, base: string, held?: () => HeldLimits): readonly Property[] {
+  const found = new Properties(base);
+  const { memory, cpu, pids, blockIO, unified } = resources;
+  if (memory !== undefined) {
+    const swap = swapValue(memory, held?.().memory, `${base}/memory/swap`);
+    if (swap !== undefined) found.memory("MemorySwapMax", swap, "/memory/swap");
+    if (isSet(memory.limit)) found.memory("MemoryMax", orNone(memory.limit), "/memory/limit");
+    if (isSet(memory.reservation)) found.memory("MemoryLow", orNone(memory.reservation), "/memory/reservation");
+  }
+  if (pids?.limit !== undefined) found.number("TasksMax", finite(pidsMax(pids.limit)), "/pids/limit");
+  if (blockIO !== undefined) ioProperties(found, blockIO);
+  if (cpu !== undefined) cpuProperties(found, cpu, held);
+  for (const [file, text] of Object.entries(unified ?? {})) {
+    unifiedProperty(found, file, text.trim(), `/unified/${token(file)}`);
+  }
+  return found.list();
+}
+
+/** The properties that stand for what files of a cgroup hold. */
+export function fileProperties(files: Readonly<Record<string, string>>): readonly Property[] {
+  return limitProperties({ unified: files }, "");
+}
+
+function cpuProperties(found: Properties, cpu: CpuResources, held: (() => HeldLimits) | undefined): void {
+  if (cpu.shares) found.number("CPUWeight", BigInt(cpuSharesToWeight(cpu.shares)), "/cpu/shares");
+  // The kernel gives what is idle no longer the default weight.
+  else if (cpu.idle === 0 && held?.().cpuIdle === "1") found.number("CPUWeight", DEFAULT_WEIGHT, "/cpu/idle");
+  if (cpu.idle === 1) found.idle("/cpu/idle");
+  const limit = bandwidth(cpu, held?.().cpuMax);
+  if (limit !== undefined) found.bandwidth(limit, cpu.quota ? "/cpu/quota" : "/cpu/period");
+  if (cpu.cpus) found.mask("AllowedCPUs", cpu.cpus, "/cpu/cpus");
+  if (cpu.mems) found.mask("AllowedMemoryNodes", cpu.mems, "/cpu/mems");
+}
+
+const DEFAULT_WEIGHT = 100n;
+
+function ioProperties(found: Properties, io: BlockIOResources): void {
+  if (io.weight) found.number("IOWeight", BigInt(fromBfq(io.weight)), "/blockIO/weight");
+  for (const { major, minor, weight } of io.weightDevice ?? []) {
+    if (weight) found.device("IODeviceWeight", `${major}:${minor}`, BigInt(fromBfq(weight)), "/blockIO/weightDevice");
+  }
+  for (const [field, , key] of THROTTLES) {
+    for (const { major, minor, rate } of io[field] ?? []) {
+      found.device(IO_LIMITS[key] ?? "", `${major}:${minor}`, BigInt(rate), `/blockIO/${field}`);
     }
   }
-  return [...found.values()];
 }
 
-function fileProperties(file: string, text: string): readonly Property[] {
-  switch (file) {
-    case "memory.max":
-      return limit("MemoryMax", text);
-    case "memory.high":
-      return limit("MemoryHigh", text);
-    case "memory.low":
-      return limit("MemoryLow", text);
-    case "memory.min":
-      return limit("MemoryMin", text);
-    case "memory.swap.max":
-      return limit("MemorySwapMax", text);
-    case "memory.zswap.max":
-      return limit("MemoryZSwapMax", text, true); // 253
-    case "memory.oom.group":
-      return text === "1" ? [{ name: "OOMPolicy", type: "s", value: "kill", optional: true }] : []; // 253 for scopes
-    case "pids.max":
-      return limit("TasksMax", text);
-    case "cpu.weight":
-      return number("CPUWeight", text);
-    case "cpu.idle":
-      return text === "1" ? [{ name: "CPUWeight", type: "t", value: "0", optional: true }] : []; // 252
-    case "cpu.max":
-      return bandwidth(text);
-    case "cpuset.cpus":
-      return mask("AllowedCPUs", text); // 244
-    case "cpuset.mems":
-      return mask("AllowedMemoryNodes", text); // 244
-    case "io.weight":
-      return number("IOWeight", text.replace(/^default /, ""));
-    case "io.bfq.weight":
-      return number("IOWeight", fromBfq(text));
-    default:
-      return [];
-  }
+function orNone(value: number | bigint | string): bigint | "max" {
+  return BigInt(value) === -1n ? "max" : BigInt(value);
 }
 
-function limit(name: string, text: string, optional = false): readonly Property[] {
-  const value = text === "max" ? INFINITY : bytes(text);
-  return value === undefined ? [] : [{ name, type: "t", value, ...(optional ? { optional } : {}) }];
-}
-
-/** The kernel's memparse(): a number with K, M, G, T, P or E. */
-function bytes(text: string): string | undefined {
-  const match = /^(\d+)([KMGTPE]?)$/i.exec(text);
-  if (match === null) return undefined;
-  const power = match[2] === "" ? 0 : "KMGTPE".indexOf(match[2]?.toUpperCase() ?? "") + 1;
-  return `${BigInt(match[1] ?? 0) << BigInt(10 * power)}`;
-}
-
-function number(name: string, text: string): readonly Property[] {
-  return /^\d+$/.test(text) ? [{ name, type: "t", value: text }] : [];
-}
-
-/** BFQ's 1 … 1000 from systemd's 1 … 10000, both with 100 as the default, each half linear: the way back. */
-function fromBfq(text: string): string {
-  if (!/^\d+$/.test(text)) return text;
-  const weight = Number(text);
-  return `${weight <= 100 ? weight : 100 + Math.round(((weight - 100) * 9900) / 900)}`;
-}
-
-function bandwidth(text: string): readonly Property[] {
-  const [quota = "max", period = "100000"] = text.split(" ");
-  if (!/^(max|\d+)$/.test(quota) || !/^[1-9]\d*$/.test(period)) return [];
-  const properties: Property[] = [{ name: "CPUQuotaPeriodUSec", type: "t", value: period, optional: true }]; // 242
-  const value = quota === "max" ? INFINITY : perSecond(BigInt(quota), BigInt(period));
-  return [...properties, { name: "CPUQuotaPerSecUSec", type: "t", value }];
-}
-
-/** systemd keeps whole percents, 10 ms per second; rounded up, so that cgroups inside may have all that was asked for. */
-function perSecond(quota: bigint, period: bigint): string {
-  const exact = (quota * 1_000_000n) / period;
-  const step = 10_000n;
-  return `${((exact + step - 1n) / step) * step}`;
-}
-
-/** A list such as `0-3,7` as bytes with one bit for each, the lowest first. */
-function mask(name: string, text: string): readonly Property[] {
-  const value: number[] = [];
-  for (const part of text.split(",")) {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
-    if (match === null) return [];
-    const [first, last] = [Number(match[1]), Number(match[2] ?? match[1])];
-    if (last >= 8192) return [];
-    for (let n = first; n <= last; n++) value[n >> 3] = (value[n >> 3] ?? 0) | (1 << (n & 7));
-  }
-  return [{ name, type: "ay", value: Array.from(value, (byte) => byte ?? 0), optional: true }];
+function finite(text: string): bigint {
+  return text === "max" ? INFINITY : BigInt(text);
 }
 
 /** What every container's scope has. */
@@ -137,8 +81,6 @@ export function scopeProperties(id: string, slice: string): readonly Property[] 
     ...(["MemoryAccounting", "CPUAccounting", "IOAccounting", "TasksAccounting"] as const).map(
       (name) => ({ name, type: "b", value: true }) as const,
     ),
-    // A unit that failed is taken away like any other and blocks no container of the same name. 236
-    { name: "CollectMode", type: "s", value: "inactive-or-failed", optional: true },
   ];
 }
 
