@@ -25,6 +25,7 @@ enum { FIELD_MEMBER = 3, FIELD_ERROR = 4, FIELD_REPLY = 5, FIELD_SENDER = 7, FIE
 
 struct bus {
   int fd;
+  bool direct;   /* a manager itself, and not a message bus */
   bool trusted;  /* it has accepted us */
   bool talking;  /* a message has come: no more lines of the authentication */
   uint32_t serial;
@@ -210,6 +211,7 @@ static int open_bus(struct bus *b, const struct op_bus_call *op) {
       continue;
     }
     shown = path;
+    b->direct = peer;
     b->trusted = b->talking = false;
     b->have = b->used = b->serial = b->out_len = 0;
     memcpy(b->out, hello, sizeof hello - 1);
@@ -221,18 +223,6 @@ static int open_bus(struct bus *b, const struct op_bus_call *op) {
   return fail(STEP_BUS_CALL_CONNECT, tried);
 }
 
-/* What cannot be sent because the other side has closed is told by reading what it said before. */
-static int flush(struct bus *b) {
-  for (uint32_t at = 0; at < b->out_len;) {
-    ssize_t n = send(b->fd, b->out + at, b->out_len - at, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) break;
-    if (n < 0) return fail(STEP_BUS_CALL_SEND, shown);
-    at += (uint32_t)n;
-  }
-  b->out_len = 0;
-  return 0;
-}
 
 /* More of what the other side sends; LOST at its end. */
 static enum outcome fill(struct bus *b, uint64_t until) {
@@ -269,15 +259,46 @@ static int read_line(struct bus *b) {
   return 1;
 }
 
+/* What cannot be sent because the other side has closed is told by reading what it said before. */
+static enum outcome put(struct bus *b, uint32_t at, uint32_t end) {
+  while (at < end) {
+    ssize_t n = send(b->fd, b->out + at, end - at, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) break;
+    if (n < 0) return fail(STEP_BUS_CALL_SEND, shown), FAILED;
+    at += (uint32_t)n;
+  }
+  return DONE;
+}
+
+/*
+ * A manager reads the first 256 bytes at once, and looks at a message that came whole with them only when more comes
+ * (bus_socket_read_auth() of sd-bus). So what is as short as that waits until we are accepted.
+ */
+#define SWALLOWED 256u
+
+/* Sends what is ready, in one write where that can be. */
+static enum outcome flush(struct bus *b, uint64_t until) {
+  uint32_t at = 0, end = b->out_len;
+  enum outcome got = DONE;
+  b->out_len = 0;
+  if (b->direct && !b->trusted && end <= SWALLOWED) {
+    at = sizeof hello - 1;
+    got = put(b, 0, at);
+    for (int rc = 0; got == DONE && !b->trusted && (rc = read_line(b)) <= 0;) got = rc < 0 ? FAILED : fill(b, until);
+  }
+  return got == DONE ? put(b, at, end) : got;
+}
+
 /* The next message. Its view is good until the next call. */
 static enum outcome next_message(struct bus *b, uint64_t until, struct message_view *m) {
   for (;;) {
     char first = b->used < b->have ? b->in[b->used] : 0;
     int rc = 0;
-    if (first && !b->talking && first != 'l' && first != 'B') {
+    if (!b->talking && first >= 'A' && first <= 'Z' && first != 'B') {
       rc = read_line(b);
       if (rc > 0) continue;
-    } else if (first || b->used < b->have) {
+    } else if (b->used < b->have) {
       rc = b->trusted ? read_message(b->in + b->used, b->have - b->used, m) : -1;
       if (rc < 0) fail_errno(STEP_BUS_CALL_MALFORMED, EBADMSG, shown);
       if (rc > 0) {
@@ -409,19 +430,21 @@ static void follow_up(struct bus *b, const struct op_bus_call *op) {
   struct job none = { 0 };
   if (op->after.len == 0 || (op->file.off && access(str(op->file), F_OK) < 0)) return;
   if (b->fd < 0 && open_bus(b, op) < 0) return;
-  if (put_messages(b, op->after, -1) && flush(b) == 0) await_answer(b, b->serial, after_ms(op->timeout_ms), &none, error);
+  uint64_t until = after_ms(op->timeout_ms);
+  if (put_messages(b, op->after, -1) && flush(b, until) == DONE) await_answer(b, b->serial, until, &none, error);
 }
 
 /* One attempt: what is to be sent goes out in one write. */
 static enum outcome attempt(struct bus *b, const struct op_bus_call *op, unsigned variant, bool again, struct job *job, char *error) {
   if (b->fd < 0 && open_bus(b, op) < 0) return FAILED;
   *job = (struct job){ .unit = str(op->job) };
-  struct pstr call = nth(op->call, variant);
-  if ((again && !put_messages(b, op->before, -1)) || !call.len || !put_messages(b, call, op->pid_at))
+  struct pstr call = nth(op->call, variant), ahead = again ? op->before : op->ahead;
+  if (!put_messages(b, ahead, -1) || !call.len || !put_messages(b, call, op->pid_at))
     return fail_errno(STEP_BUS_CALL_SEND, EINVAL, shown), FAILED;
   uint32_t serial = b->serial;
-  if (flush(b) < 0) return FAILED;
-  enum outcome got = await_answer(b, serial, after_ms(op->timeout_ms), job, error);
+  uint64_t until = after_ms(op->timeout_ms);
+  enum outcome got = flush(b, until);
+  if (got == DONE) got = await_answer(b, serial, until, job, error);
   return got == DONE && job->unit ? await_job(b, after_ms(op->timeout_ms), job) : got;
 }
 

@@ -77,9 +77,10 @@ export const OPS = {
    * Calls a method and waits for its answer, on a connection for this call alone: the first of `peers`, who are called
    * directly, and `buses`, to which `greeting` is sent first, that takes one. Addresses are paths, or `@name`.
    * `call`: the same call in several forms; where the answer is an error of `otherwise` the next one is tried. Its byte
-   * `pidAt` is where the pid of the container's process goes, -1: nowhere.
+   * `pidAt` is where the pid of the container's process goes, -1: nowhere. Calls of `ahead` go out with it; what they are
+   * answered does not matter.
    * An error of `ignore` is a success; so is one of `settled` after a connection that was lost while it was waited for the
-   * answer. After one of `retry` the call is made again, `before` sent ahead of it, for `retryMs`.
+   * answer. After one of `retry` the call is made again for `retryMs`, with `before` ahead.
    * `job`: wait for the end of the job of this unit whose path is the answer. Then `after` is sent.
    * Nothing is done where `file` is not there; nor is `after` sent, if it is gone by then. `warn`: failing is a warning.
    */
@@ -89,6 +90,7 @@ export const OPS = {
       peers: "strs",
       buses: "strs",
       greeting: "dbus",
+      ahead: "dbus",
       call: "dbus",
       pidAt: "i64",
       otherwise: "strs",
@@ -364,6 +366,8 @@ export const OPS = {
 
 /** Stands for the container's pid in the launcher's pid namespace (in hooks run by init: as init sees itself). */
 export const PID = "\u0001p";
+/** Stands for it in a D-Bus message: four bytes that no text and no length has. */
+export const PID_PLACE = 0xffffffff;
 /** Stands for the container's start time, field 22 of /proc/PID/stat, in clock ticks. */
 export const START = "\u0001s";
 

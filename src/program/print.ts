@@ -1,7 +1,7 @@
 /** Programs for people (one line per op) and for other programs (JSON). Both know of ops only what the table says. */
 
 import { callText, readMessages } from "../dbus/unmarshal.ts";
-import { LISTS, MOUNT_FLAGS, OPS, type Op, PID, START } from "./ops.ts";
+import { LISTS, MOUNT_FLAGS, OPS, type Op, PID, PID_PLACE, START } from "./ops.ts";
 import type { ListName, Program } from "./program.ts";
 import { symbolic } from "./symbols.ts";
 
@@ -53,9 +53,11 @@ function operandText(op: string, name: string, kind: string, value: Value): stri
   return [`${name}=${quote(String(value))}`];
 }
 
-/** What D-Bus messages say. */
+/** What D-Bus messages say, with the pid that is put into them when they are sent. */
 function callTexts(messages: Uint8Array): string[] {
-  return readMessages(messages).map(callText);
+  return readMessages(messages).map((message) =>
+    callText(message).replace(`["PIDs", [${PID_PLACE}]]`, '["PIDs", [{pid}]]'),
+  );
 }
 
 /** Bare if it cannot be misread, else in quotes; markers are shown as what they will become. */

@@ -77,6 +77,7 @@ function operand(b: Buffer, at: number, kind: string): unknown {
     case "texts":
       return strings(b, at);
     case "bytes":
+    case "dbus":
       return b.subarray(b.readUInt32LE(at), b.readUInt32LE(at) + b.readUInt32LE(at + 4)).toString("hex");
     default:
       return string(b, at);

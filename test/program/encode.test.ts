@@ -12,7 +12,7 @@ const ENVELOPE: Envelope = { reporter: ["/proc/self/exe", "__report"], context: 
 function expected(kind: string, value: unknown): unknown {
   if (kind === "u64") return BigInt.asUintN(64, BigInt(value as number | bigint));
   if (kind === "i64" || kind === "slot") return BigInt.asIntN(64, BigInt(value as number | bigint));
-  return kind === "bytes" ? Buffer.from(value as Uint8Array).toString("hex") : value;
+  return kind === "bytes" || kind === "dbus" ? Buffer.from(value as Uint8Array).toString("hex") : value;
 }
 
 function expectedOp(op: Op, index: number): object {

@@ -1,5 +1,6 @@
 /** Programs of many kinds, compiled from facts of a host that does not exist: the same on every machine. */
 import { type CgroupFacts, readCgroupFacts } from "../../src/cgroups/facts.ts";
+import { planCgroup } from "../../src/cgroups/plan.ts";
 import type { CgroupPlan } from "../../src/cgroups/types.ts";
 import { compileCreate } from "../../src/program/compile.ts";
 import { removalOps } from "../../src/program/compile-delete.ts";
@@ -165,6 +166,13 @@ function rdt(): ResctrlPlan {
   return planResctrl({ rdt: { closID: "gold", schemata: ["L3:0=3"], enableMonitoring: true }, id: "box", mount, host });
 }
 
+/** A scope of which systemd is told of limits that older versions do not know. */
+function scope(): CgroupPlan {
+  const resources = { memory: { limit: 1 << 20 }, cpu: { quota: 50_000, cpus: "0-1" } };
+  const input = { id: "box", cgroupsPath: "a.slice:pre:box", manager: "systemd", rootless: false, resources } as const;
+  return planCgroup(input, readCgroupFacts(v2Host("/", { "/run/systemd/system/x": "" })));
+}
+
 function exec(process: Partial<Process>, spec: Spec, resctrl?: ExecInput["resctrl"]): Program {
   return compileExec({
     id: "box",
@@ -218,6 +226,7 @@ export function programs(): ReadonlyMap<string, Program> {
     ["exec-resctrl", exec({}, small([]), { groups: ["/sys/fs/resctrl/gold"] })],
     ["network-devices", create(withDevices({ type: "network" }))],
     ["network-devices-joined", create(withDevices({ type: "network", path: "/run/netns/box" }), { mode: "run" })],
+    ["systemd", create(small(["pid", "mount"]), { mode: "run", cgroup: scope() })],
     ["readonly-dev", create(readonlyDev())],
     [
       "sockets",

@@ -151,6 +151,7 @@ test("removal ends with the unit, unless systemd has taken it away", () => {
     ...{ op: "busCall", job: "pre-c1.scope", warn: true, file: "/run/systemd/transient/pre-c1.scope" },
     ignore: ["org.freedesktop.systemd1.NoSuchUnit"],
   });
+  expect(texts(busCall(stop).ahead)).toEqual(['ResetFailedUnit("pre-c1.scope")']);
   expect(texts(busCall(stop).call)).toEqual(['StopUnit("pre-c1.scope", "replace")']);
   expect(texts(busCall(stop).after)).toEqual(['ResetFailedUnit("pre-c1.scope")']);
   expect(withoutGoneUnit(record, fakeHost({ "/run/systemd/transient/pre-c1.scope": "" }))).toBe(record);

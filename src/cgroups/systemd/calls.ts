@@ -1,6 +1,6 @@
 /** The calls by which a container's unit is started, changed and stopped (org.freedesktop.systemd1(5)), as ops. */
 import { concatenated, type MethodCall, methodCall, type Value } from "../../dbus/marshal.ts";
-import type { Op, OpOf } from "../../program/ops.ts";
+import { type Op, type OpOf, PID_PLACE } from "../../program/ops.ts";
 import { type BusAddress, socketsOf } from "./addresses.ts";
 import type { Property } from "./collect.ts";
 
@@ -42,9 +42,6 @@ const UNKNOWN = [
   "org.freedesktop.DBus.Error.InvalidArgs",
 ] as const;
 
-/** Stands for the pid in a message: four bytes that no text and no length has. */
-const PID_PLACE = 0xffffffff;
-
 /**
  * Starts a scope around the container's process. A failed unit of the name, which a former container left, is reset; one
  * that is about to go is waited for.
@@ -80,15 +77,18 @@ export function setOp(record: UnitRecord, properties: readonly Property[]): OpOf
 }
 
 /**
- * Stops a unit whose processes are gone, so that its name is free at once, and forgets that it failed. systemd removes
- * the file of a transient unit with the unit, so nothing is called where systemd was quicker.
+ * Stops a unit whose processes are gone, so that its name is free at once, and forgets that it failed, also that it did
+ * so while it was stopped. systemd removes the file of a transient unit with the unit, so nothing is called where it was
+ * quicker.
  */
 export function stopOp(record: UnitRecord): OpOf<"busCall"> {
   const { unit, file } = record;
+  const forget = managerCall("ResetFailedUnit", "s", [unit]);
   return {
     ...call(record, [managerCall("StopUnit", "ss", [unit, "replace"])], true),
+    ahead: forget,
     ignore: [NO_SUCH_UNIT],
-    after: managerCall("ResetFailedUnit", "s", [unit]),
+    after: forget,
     file,
     warn: true,
     what: `stop unit \`${unit}\``,
@@ -108,6 +108,7 @@ function call({ unit, addresses }: UnitRecord, calls: readonly Uint8Array[], job
     op: "busCall",
     ...socketsOf(addresses),
     greeting: concatenated(greeting(job ? unit : undefined)),
+    ahead: NOTHING,
     call: concatenated(calls),
     pidAt: -1,
     otherwise: calls.length > 1 ? UNKNOWN : [],
