@@ -129,7 +129,9 @@ test("all that we ever call is longer than that", () => {
 
 test("the pid of the container's process is put into the call", async () => {
   const { path: at } = await listen();
-  const clone: Op = { op: "clone", flags: 0, cgroup: undefined, pidns: -1, userns: -1, helper: false };
+  const clone: Op = {
+    ...{ op: "clone", flags: 0, cgroup: undefined, pidns: -1, userns: -1, helper: false, forks: false },
+  };
   const op = startOp(record(`unix:path=${at}`, true), PROPERTIES);
   await runOps(directory, [clone, op], [{ op: "await", token: 1 }]);
   const list = bus?.peers[0]?.messages[0]?.body[2] as readonly (readonly [string, { readonly value: number[] }])[];
