@@ -1,7 +1,7 @@
 /** What the options of a bind mount do to the flags of its source: config.md leaves it to mount(8) and to runtimes. */
-import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
+import { expect } from "./lib/expect.ts";
 import type { Scope } from "./lib/harness.ts";
 import { area, check } from "./lib/harness.ts";
 import { useUserNamespace } from "./lib/spec.ts";

@@ -1,5 +1,6 @@
 /** process.capabilities: what is asked for and what can be had (config.md, "Linux Process"). */
-import { expect } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { expect } from "./lib/expect.ts";
 import { area, check } from "./lib/harness.ts";
 import { ProbeResult } from "./lib/probe.ts";
 import type { Spec } from "./lib/spec.ts";
@@ -55,7 +56,7 @@ check("what an exec's process file asks for in vain is a warning too", async (t)
   await c.up();
   const file = c.file("process.json");
   const process = { user: { uid: 0, gid: 0 }, args: ["/bin/true"], cwd: "/", capabilities: { ambient: ["CAP_NOPE"] } };
-  await Bun.write(file, JSON.stringify(process));
+  writeFileSync(file, JSON.stringify(process));
   const result = await c.verb("exec", `--process=${file}`);
   expect(result.code).toBe(0);
   expect(result.stderr).toContain("CAP_NOPE");

@@ -1,11 +1,11 @@
 /** A container whose cgroups are not as the runtime made them: removed, or divided further. */
-import { expect } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { cgroupDirectory, cgroupPath, hierarchyRoots } from "./lib/cgroup.ts";
 import type { Container } from "./lib/container.ts";
-import { area, check, checkTsrunc } from "./lib/harness.ts";
-import { cgroupVersion } from "./lib/host.ts";
+import { expect } from "./lib/expect.ts";
+import { area, check, checkTsrunc, given } from "./lib/harness.ts";
+import { lacksCgroup } from "./lib/needs.ts";
 
 area();
 
@@ -32,7 +32,7 @@ check("delete --force removes a running container whose cgroups are gone", async
   expect(await t.leftNow()).toEqual([]);
 });
 
-if (cgroupVersion() === 2)
+given(lacksCgroup(2), () => {
   check("exec goes where the first process is when the container's cgroup is gone", async (t) => {
     const c = t.container((spec, self) => {
       named(spec, self);
@@ -45,8 +45,9 @@ if (cgroupVersion() === 2)
     expect(result).toMatchObject({ code: 0, stderr: "" });
     expect(cgroupPath(Number(readFileSync(pidFile, "utf8")), "pids")).toBe("/");
   });
+});
 
-if (cgroupVersion() === 2) {
+given(lacksCgroup(2), () => {
   checkTsrunc("exec into a cgroup that has controllers enabled names it", async (t) => {
     const c = t.container(named);
     await c.up();
@@ -72,4 +73,4 @@ if (cgroupVersion() === 2) {
     expect(code).toBe(255);
     expect(stderr).toContain(`cgroup \`${top}/other\` takes no process: operation not supported (EOPNOTSUPP)`);
   });
-}
+});

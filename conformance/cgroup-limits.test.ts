@@ -1,14 +1,15 @@
 /** What resources do to the program, and which are refused. */
-import { expect } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
-import { hasController, readControl } from "./lib/cgroup.ts";
-import { area, check } from "./lib/harness.ts";
+import { readFileSync } from "node:fs";
+import { readControl } from "./lib/cgroup.ts";
+import { expect } from "./lib/expect.ts";
+import { area, check, given } from "./lib/harness.ts";
+import { lacksAny, lacksController, lacksFile } from "./lib/needs.ts";
 
 area();
 
 const MB = 1 << 20;
 
-if (hasController("memory"))
+given(lacksController("memory"), () => {
   check("a program that exceeds its memory limit is killed, and the status is 137", async (t) => {
     const c = t.container((spec) => {
       spec.process.args = ["/bin/probe", "eat", String(256 * MB)];
@@ -18,8 +19,9 @@ if (hasController("memory"))
     expect({ code: result.code, stdout: result.stdout }).toEqual({ code: 137, stdout: "" });
     expect(await t.leftNow()).toEqual([]);
   });
+});
 
-if (hasController("memory"))
+given(lacksController("memory"), () => {
   check("a program within its memory limit is left alone", async (t) => {
     const c = t.container((spec) => {
       spec.process.args = ["/bin/probe", "eat", String(16 * MB)];
@@ -27,8 +29,9 @@ if (hasController("memory"))
     });
     expect(await c.run()).toMatchObject({ code: 0, stdout: "eaten\n" });
   });
+});
 
-if (hasController("cpu"))
+given(lacksController("cpu"), () => {
   check("a busy loop gets the CPU time of its quota and no more", async (t) => {
     const c = t.container((spec) => {
       spec.process.args = ["/bin/probe", "spin", "2000"];
@@ -38,8 +41,9 @@ if (hasController("cpu"))
     expect(cpu / wall).toBeLessThan(0.35);
     expect(cpu).toBeGreaterThan(20);
   });
+});
 
-if (hasController("pids"))
+given(lacksController("pids"), () => {
   check("forks beyond pids.limit fail with EAGAIN", async (t) => {
     const c = t.container((spec) => {
       spec.process.args = ["/bin/probe", "forks", "100"];
@@ -48,16 +52,18 @@ if (hasController("pids"))
     const { started, error } = JSON.parse((await c.run()).stdout) as { started: number; error: string };
     expect({ started, error }).toEqual({ started: 9, error: "EAGAIN" });
   });
+});
 
-if (hasController("cpuset"))
+given(lacksController("cpuset"), () => {
   check("the program runs on the CPUs of cpuset only", async (t) => {
     const c = t.container((spec) => {
       spec.linux.resources = { cpu: { cpus: "0" } };
     });
     expect((await c.probe("report")).report.affinity).toEqual([0]);
   });
+});
 
-if (hasController("cpuset") && existsSync("/sys/devices/system/node/node1"))
+given(lacksAny(lacksFile("/sys/devices/system/node/node1"), lacksController("cpuset")), () => {
   check("the program and what exec adds have the memory nodes of cpuset only", async (t) => {
     const c = t.container((spec) => {
       spec.linux.resources = { cpu: { mems: "1" } };
@@ -68,6 +74,7 @@ if (hasController("cpuset") && existsSync("/sys/devices/system/node/node1"))
     expect((await c.verb("exec", "/bin/cat", "/proc/self/status")).stdout).toMatch(allowed);
     await c.down();
   });
+});
 
 for (const [what, resources] of [
   ["a negative memory limit", { memory: { limit: -5 } }],

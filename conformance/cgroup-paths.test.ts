@@ -1,10 +1,11 @@
 /** Which cgroup a container gets, and whose it is. */
-import { expect } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { cgroupDirectory, cgroupPath, hasController, hierarchyRoots, readControl } from "./lib/cgroup.ts";
-import { area, check, type Scope } from "./lib/harness.ts";
+import { expect } from "./lib/expect.ts";
+import { area, check, given, type Scope } from "./lib/harness.ts";
 import { cgroupVersion } from "./lib/host.ts";
+import { lacksCgroup } from "./lib/needs.ts";
 import { TAG } from "./lib/workspace.ts";
 
 area();
@@ -60,7 +61,7 @@ check("a relative cgroupsPath is used and removed", async (t) => {
     spec.linux.cgroupsPath = `${self.id}-relative`;
   });
   await c.up();
-  expect(cgroupPath(await c.pid(), "pids")).toEndWith(`${c.id}-relative`);
+  expect(path.basename(cgroupPath(await c.pid(), "pids"))).toBe(`${c.id}-relative`);
   await c.down();
   expect(await t.leftNow()).toEqual([]);
 });
@@ -73,10 +74,10 @@ check("a cgroupsPath with .. stays below the hierarchy", async (t) => {
   if (result.code !== 0) return expect(await t.leftNow()).toEqual([]);
   const directory = cgroupDirectory(await c.pid(), "pids");
   expect(statSync(directory).isDirectory()).toBe(true);
-  expect(path.normalize(directory)).toStartWith("/sys/fs/cgroup");
+  expect(path.normalize(directory)).toMatch(/^\/sys\/fs\/cgroup/);
 });
 
-if (V2)
+given(lacksCgroup(2), () => {
   for (const [uid, options, owner] of [
     [0, ["nosuid"], 100_000],
     [7, ["nosuid"], 100_007],
@@ -101,3 +102,4 @@ if (V2)
       expect(statSync(path.join(directory, "cgroup.max.depth")).uid).toBe(0);
       await c.down();
     });
+});

@@ -1,8 +1,8 @@
 /** What is written to the control files for `linux.resources`. */
-import { expect } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { hasController, hierarchyRoots, readControl } from "./lib/cgroup.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check } from "./lib/harness.ts";
 import { cgroupVersion } from "./lib/host.ts";
 import { TAG } from "./lib/workspace.ts";

@@ -1,7 +1,7 @@
 /** `--debug`: what a person needs who looks for the reason why a container does not start. */
-import { expect } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, checkTsrunc } from "./lib/harness.ts";
 import { runtime } from "./lib/runtime.ts";
 import { stateRoot } from "./lib/workspace.ts";

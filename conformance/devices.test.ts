@@ -1,5 +1,5 @@
-import { expect } from "bun:test";
 import { mkdirSync } from "node:fs";
+import { expect } from "./lib/expect.ts";
 import { area, check } from "./lib/harness.ts";
 import { DEVPTS, grant, type Spec, useUserNamespace } from "./lib/spec.ts";
 

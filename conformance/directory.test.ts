@@ -1,7 +1,7 @@
 /** Calls from a working directory that was deleted: absolute paths do, relative ones are refused, not taken from `/`. */
-import { expect } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { type Result, runtime } from "./lib/runtime.ts";
 import { stateRoot } from "./lib/workspace.ts";

@@ -1,9 +1,9 @@
 /** Bad input: exit status 1, one line on stderr, nothing made. */
-import { expect } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { hasController } from "./lib/cgroup.ts";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { type Result, runtime } from "./lib/runtime.ts";
 import { type Spec, setNamespace } from "./lib/spec.ts";

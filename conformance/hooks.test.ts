@@ -1,6 +1,6 @@
-import { expect } from "bun:test";
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { until } from "./lib/runtime.ts";
 import type { Hook, HookKind } from "./lib/spec.ts";
@@ -51,7 +51,7 @@ check("all six kinds run in the order of the lifecycle", async (t) => {
   expect(started.indexOf("program")).toBeGreaterThan(3);
   expect(log(c)).not.toContain("poststop");
   await c.delete("--force");
-  expect(log(c)).toEndWith("poststop\n");
+  expect(log(c)).toMatch(/poststop\n$/);
 });
 
 check("hooks of one kind run one after another in the order of config.json", async (t) => {

@@ -1,10 +1,10 @@
 /** Id-mapped mounts: `uidMappings` and `gidMappings` of a mount, `idmap` and `ridmap` (config.md, "Mounts"; Linux 5.12). */
-import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { chownSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
-import { area, check } from "./lib/harness.ts";
-import { kernelAtLeast } from "./lib/host.ts";
+import { expect } from "./lib/expect.ts";
+import { area, check, given } from "./lib/harness.ts";
+import { lacksKernel } from "./lib/needs.ts";
 import { type IdMapping, type Mount, useUserNamespace } from "./lib/spec.ts";
 
 area();
@@ -25,7 +25,7 @@ function bindOf(c: Container, more: Partial<Mount> & Record<string, unknown>): M
   return { destination: "/m", type: "bind", source: c.file("source"), options: ["bind"], ...more };
 }
 
-if (kernelAtLeast("5.12")) {
+given(lacksKernel("5.12"), () => {
   check("uidMappings and gidMappings of a mount map its files' owners", async (t) => {
     const c = t.container((spec, self) => {
       const gidMappings = [{ containerID: 0, hostID: 400000, size: 1000 }];
@@ -99,4 +99,4 @@ if (kernelAtLeast("5.12")) {
       expect(result.code).not.toBe(0);
       expect(result.stderr).not.toBe("");
     });
-}
+});

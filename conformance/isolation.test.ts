@@ -1,6 +1,6 @@
 /** Host names, sysctl, masked and read-only paths. */
-import { expect } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { grant, useUserNamespace } from "./lib/spec.ts";
 

@@ -1,11 +1,11 @@
-import { expect } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { cgroupDirectory, hasController } from "./lib/cgroup.ts";
+import { cgroupDirectory } from "./lib/cgroup.ts";
 import type { Container } from "./lib/container.ts";
-import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
-import { cgroupVersion } from "./lib/host.ts";
+import { expect } from "./lib/expect.ts";
+import { area, check, checkTsrunc, given, type Scope } from "./lib/harness.ts";
+import { lacksAny, lacksCgroup, lacksController } from "./lib/needs.ts";
 import { until } from "./lib/runtime.ts";
 import { dropNamespace } from "./lib/spec.ts";
 
@@ -27,7 +27,7 @@ async function shared(t: Scope, script: string): Promise<{ c: Container; pid: nu
   return { c, pid, members };
 }
 
-if (hasController("pids")) {
+given(lacksController("pids"), () => {
   check("kill KILL ends all of a container that shares the pid namespace", async (t) => {
     const { c, members } = await shared(t, "sleep 1000 & sleep 1001 & echo ready; wait");
     expect(members()).toHaveLength(3);
@@ -85,7 +85,7 @@ if (hasController("pids")) {
     await c.delete();
     expect(await t.leftNow()).toEqual([]);
   });
-}
+});
 
 check("kill of a stopped container fails, with --all it does not", async (t) => {
   const c = t.container((spec) => {
@@ -100,7 +100,7 @@ check("kill of a stopped container fails, with --all it does not", async (t) => 
   expect((await c.verb("kill", "--all", "KILL")).code).toBe(0);
 });
 
-if (cgroupVersion() === 1 && hasController("freezer"))
+given(lacksAny(lacksCgroup(1), lacksController("freezer")), () => {
   checkTsrunc("kill --all of a paused container leaves it paused", async (t) => {
     const { c } = await shared(t, "echo ready; probe wait & exec probe wait");
     await until("two probes", () => c.output().match(/^ready/gm)?.length === 3);
@@ -111,6 +111,7 @@ if (cgroupVersion() === 1 && hasController("freezer"))
     expect((await c.verb("resume")).code).toBe(0);
     await until("two signals", () => c.output().match(/signal 12\n/g)?.length === 2);
   });
+});
 
 for (const signal of ["TERM", "INT", "HUP"])
   check(`kill ${signal} ends a container that is created`, async (t) => {

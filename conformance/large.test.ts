@@ -1,5 +1,5 @@
 /** Large inputs: what is many or long costs in proportion, and breaks nothing. */
-import { expect } from "bun:test";
+import { expect } from "./lib/expect.ts";
 import { area, check } from "./lib/harness.ts";
 import type { Process } from "./lib/spec.ts";
 import { stateRoot } from "./lib/workspace.ts";

@@ -1,7 +1,7 @@
-import { expect } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { processesOfRun } from "./lib/leaks.ts";
 import { runtime } from "./lib/runtime.ts";
@@ -332,7 +332,7 @@ check("a container without a process can be created, used and deleted, but not s
   await c.create();
   expect((await c.verb("start")).code).not.toBe(0);
   expect((await c.state()).status).toBe("created");
-  await Bun.write(
+  writeFileSync(
     c.file("process.json"),
     JSON.stringify({ user: { uid: 0, gid: 0 }, args: ["/bin/hostname"], cwd: "/" }),
   );

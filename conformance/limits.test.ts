@@ -1,6 +1,6 @@
 /** Resource limits, capabilities and scheduling of the process. */
-import { expect } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { expect } from "./lib/expect.ts";
 import { area, check } from "./lib/harness.ts";
 import { CAP_SYS_RESOURCE, hostHasCapability } from "./lib/host.ts";
 import { runtime } from "./lib/runtime.ts";

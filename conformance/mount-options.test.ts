@@ -1,8 +1,8 @@
 /** Mount options: flags, recursive flags and propagation. */
-import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { isTsrunc, kernelAtLeast } from "./lib/host.ts";
 import { mountEntries } from "./lib/probe.ts";

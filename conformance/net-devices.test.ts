@@ -1,6 +1,6 @@
 /** `linux.netDevices` (config-linux.md, "Network Devices"). What is the host here is a network namespace of the test's. */
-import { expect } from "bun:test";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
 import { canMake, type Device, makeNetwork, Network } from "./lib/network.ts";
 import { until } from "./lib/runtime.ts";

@@ -1,8 +1,8 @@
-import { expect } from "bun:test";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { cgroupDirectory, hasController } from "./lib/cgroup.ts";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, type Scope } from "./lib/harness.ts";
 import { cgroupVersion } from "./lib/host.ts";
 import { runtime, until } from "./lib/runtime.ts";

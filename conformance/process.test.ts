@@ -1,7 +1,7 @@
-import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check } from "./lib/harness.ts";
 import { RUNTIME } from "./lib/host.ts";
 import { ProbeResult } from "./lib/probe.ts";

@@ -1,10 +1,10 @@
 /** Of the mounts of a container the host sees none, whatever propagation the host has and config.json asks for. */
-import { expect } from "bun:test";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
-import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
-import { kernelAtLeast } from "./lib/host.ts";
+import { expect } from "./lib/expect.ts";
+import { area, check, checkTsrunc, given, type Scope } from "./lib/harness.ts";
+import { lacksKernel } from "./lib/needs.ts";
 import { mountLines } from "./lib/proc.ts";
 import { startCommand, until } from "./lib/runtime.ts";
 import { DEVPTS, grant, type Spec } from "./lib/spec.ts";
@@ -50,7 +50,7 @@ async function watch(): Promise<() => Promise<readonly string[]>> {
   return async () => {
     for (const { child } of watchers) child.kill("SIGTERM");
     const results = await Promise.all(watchers.map(({ result }) => result));
-    for (const { stdout } of results) expect(stdout).toEndWith("end\n");
+    for (const { stdout } of results) expect(stdout.endsWith("end\n")).toBe(true);
     return results.flatMap(({ stdout }) => stdout.split("\n")).filter((line) => line.includes(TAG));
   };
 }
@@ -143,7 +143,7 @@ for (const option of ["rslave", "rprivate", "slave", "private"])
   });
 
 // Linux 5.15 lets a mount come back into a group (MOVE_MOUNT_SET_GROUP).
-if (kernelAtLeast("5.15"))
+given(lacksKernel("5.15"), () => {
   checkTsrunc("of what is mounted for the container in an rshared bind the host sees nothing", async (t) => {
     for (const value of ["shared", "rshared", "slave", "private", "unbindable"] as const) {
       const c = t.container((spec) => {
@@ -176,6 +176,7 @@ if (kernelAtLeast("5.15"))
       execFileSync("umount", [c.file("source/sub")]);
     }
   });
+});
 
 checkTsrunc("the terminal's /dev/console is not seen on the host through a shared /dev", async (t) => {
   const c = t.container((spec, self) => {

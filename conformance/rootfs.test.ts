@@ -1,6 +1,6 @@
-import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { expect } from "./lib/expect.ts";
 import { area, check } from "./lib/harness.ts";
 import { mountEntries } from "./lib/probe.ts";
 import { runtime } from "./lib/runtime.ts";

@@ -1,8 +1,8 @@
-import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { ProbeResult } from "./lib/probe.ts";
 import { type Running, runtime, startCommand, until } from "./lib/runtime.ts";
@@ -243,7 +243,7 @@ function keyringOfHost(): string {
 check("a session keyring is made for the container", async (t) => {
   const { report } = await t.container().probe("report");
   expect(report.sessionKeyring).toBeGreaterThan(0);
-  expect(report.keyringDescription).not.toEndWith(keyringOfHost());
+  expect(report.keyringDescription.endsWith(keyringOfHost())).toBe(false);
   expect(report.keyringDescription).not.toContain("_uid_ses");
 });
 

@@ -1,12 +1,12 @@
 /** SCMP_ACT_NOTIFY, with an agent that answers (test/seccomp/agent.c). */
-import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import { buildStatic } from "../test/seccomp/build.ts";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
 import { runtime, until } from "./lib/runtime.ts";
 import { setNamespace, useUserNamespace } from "./lib/spec.ts";
+import { agentProgram } from "./lib/workspace.ts";
 
 area();
 
@@ -39,7 +39,7 @@ class Agent {
     this.socket = container.file("agent.sock");
     this.#output = container.file("agent.out");
     const out = openSync(this.#output, "a");
-    const child = spawn(buildStatic("agent"), words, { stdio: ["ignore", out, out] });
+    const child = spawn(agentProgram(), words, { stdio: ["ignore", out, out] });
     closeSync(out);
     child.on("exit", () => {
       this.#alive = false;

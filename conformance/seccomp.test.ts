@@ -1,6 +1,6 @@
-import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { kernelAtLeast } from "./lib/host.ts";
 import { grant } from "./lib/spec.ts";

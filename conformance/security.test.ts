@@ -1,5 +1,4 @@
 /** Classes of published vulnerabilities, one or more tests each. */
-import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -13,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc } from "./lib/harness.ts";
 import { RUNTIME } from "./lib/host.ts";
 import { runtime, startCommand, until } from "./lib/runtime.ts";

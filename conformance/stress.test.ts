@@ -1,4 +1,4 @@
-import { expect } from "bun:test";
+import { expect } from "./lib/expect.ts";
 import { area, check } from "./lib/harness.ts";
 
 area();
@@ -20,7 +20,7 @@ check(
     }
     expect(await t.leftNow()).toEqual([]);
   },
-  LONG,
+  { timeoutMs: LONG },
 );
 
 check(
@@ -32,7 +32,7 @@ check(
     for (let i = 0; i < 200; i++) expect((await c.run()).code).toBe(3);
     expect(await t.leftNow()).toEqual([]);
   },
-  LONG,
+  { timeoutMs: LONG },
 );
 
 check(
@@ -54,7 +54,7 @@ check(
     );
     expect(await t.leftNow()).toEqual([]);
   },
-  LONG,
+  { timeoutMs: LONG },
 );
 
 check(
@@ -72,7 +72,7 @@ check(
     expect(results).toEqual(results.map((_, i) => `${i} ${i}\n`));
     expect(await t.leftNow()).toEqual([]);
   },
-  LONG,
+  { timeoutMs: LONG },
 );
 
 check(
@@ -85,7 +85,7 @@ check(
     await c.start();
     await c.waitForOutput("}\n");
   },
-  LONG,
+  { timeoutMs: LONG },
 );
 
 check(
@@ -100,5 +100,5 @@ check(
     await c.waitForOutput("ready");
     expect(c.output()).toBe("ready\n");
   },
-  LONG,
+  { timeoutMs: LONG },
 );

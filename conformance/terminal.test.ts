@@ -1,6 +1,6 @@
-import { expect } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, type Scope } from "./lib/harness.ts";
 import { RUNTIME } from "./lib/host.ts";
 import { ProbeResult } from "./lib/probe.ts";

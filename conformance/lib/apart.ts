@@ -3,7 +3,6 @@
  * a mount namespace of its own, in which every new mount is the run's, with a /dev/null of its own; and a resource limit
  * of an odd value, which every process that comes of the run inherits, whatever becomes of its parents and its environment.
  */
-import { dlopen, FFIType } from "bun:ffi";
 import { spawnSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
 import { readOrEmpty } from "./proc.ts";
@@ -17,7 +16,7 @@ const CLONE_NEWNS = 0x20000;
  * A copy of the mounts to which the caller's propagate no more; what was shared is shared again, among the run's own
  * namespaces. The device is made on a file system of its own, of which then only the device is left.
  */
-const OWN_MOUNTS = `
+export const OWN_MOUNTS = `
 set -e
 shared=$(awk '$5 == "/" && $7 ~ /^shared:/ { print 1; exit }' /proc/self/mountinfo)
 mount --make-rprivate /
@@ -30,16 +29,21 @@ umount "$place"
 rmdir "$place"`;
 
 /** Name of a variable that holds the mount namespace the run has made, for the run's later files. */
-const OWN_NAMESPACE = "CONFORMANCE_MOUNT_NAMESPACE";
+export const OWN_NAMESPACE = "CONFORMANCE_MOUNT_NAMESPACE";
 
 function mountNamespace(): string {
   return readlinkSync("/proc/self/ns/mnt");
 }
 
-/** It takes root's rights: without them, mounts are told by the run's mark alone. */
-function leaveMounts(): boolean {
+/**
+ * It takes root's rights: without them, mounts are told by the run's mark alone. The suite's own runner starts its workers in
+ * such a namespace; only Bun can make one for itself.
+ */
+async function leaveMounts(): Promise<boolean> {
   if (process.env[OWN_NAMESPACE] === mountNamespace()) return true;
+  if (process.versions.bun === undefined) return false;
   try {
+    const { dlopen, FFIType } = await import("bun:ffi");
     const libc = dlopen("libc.so.6", { unshare: { args: [FFIType.i32], returns: FFIType.i32 } });
     if (libc.symbols.unshare(CLONE_NEWNS) !== 0) return false;
   } catch {
@@ -52,7 +56,7 @@ function leaveMounts(): boolean {
 }
 
 /** True where every mount of this namespace that was not there before is the run's, and /dev/null too. */
-export const OWN_MOUNT_NAMESPACE = !STRICT && leaveMounts();
+export const OWN_MOUNT_NAMESPACE = !STRICT && (await leaveMounts());
 
 function softLimit(pid: number | "self"): string {
   return /^Max msgqueue size +(\d+)/m.exec(readOrEmpty(`/proc/${pid}/limits`))?.[1] ?? "";

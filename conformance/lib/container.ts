@@ -4,6 +4,7 @@ import path from "node:path";
 import { ProbeResult } from "./probe.ts";
 import { type Result, type Running, type RunOptions, runtime, startRuntime, until } from "./runtime.ts";
 import { baseSpec, type Spec } from "./spec.ts";
+import { traceConfig } from "./trace.ts";
 import { makeRootfs, stateRoot, TAG, workspace } from "./workspace.ts";
 
 export interface State {
@@ -64,6 +65,7 @@ export class Container {
     const { cgroupsPath } = this.spec.linux;
     if (typeof cgroupsPath === "string" && cgroupsPath !== "" && !cgroupsPath.includes(TAG))
       throw new Error(`cgroupsPath \`${cgroupsPath}\` lacks the mark of the run, \`${TAG}\``);
+    traceConfig(this.bundle, this.spec);
     writeFileSync(this.file("config.json"), JSON.stringify(this.spec, null, 1));
   }
 

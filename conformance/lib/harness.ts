@@ -1,9 +1,10 @@
 /** `check`: a test with containers of its own that are always cleaned up, and the leak guard around it. */
-import { afterAll, test } from "bun:test";
 import { Container } from "./container.ts";
 import { knownGap } from "./gaps.ts";
 import { isTsrunc } from "./host.ts";
 import { findLeaks, removeLeaks, restoreNullDevice, takeSnapshot } from "./leaks.ts";
+import type { Lack } from "./needs.ts";
+import { type Body, register } from "./registry.ts";
 import type { Spec } from "./spec.ts";
 import { removeWorkspace } from "./workspace.ts";
 
@@ -42,7 +43,8 @@ export class Scope {
   }
 }
 
-async function guarded(body: (scope: Scope) => void | Promise<void>): Promise<void> {
+/** Runs a case: its containers are cleaned up whatever becomes of it. @throws Error where it fails or leaves something behind */
+export async function guarded(body: Body): Promise<void> {
   const before = takeSnapshot();
   const scope = new Scope(() => findLeaks(before));
   let failure: unknown;
@@ -51,6 +53,7 @@ async function guarded(body: (scope: Scope) => void | Promise<void>): Promise<vo
   } catch (error) {
     failure = error;
   }
+  if (failure !== undefined && process.env.CONFORMANCE_KEEP !== undefined) throw failure;
   try {
     await scope.dispose();
   } catch (error) {
@@ -63,24 +66,43 @@ async function guarded(body: (scope: Scope) => void | Promise<void>): Promise<vo
   if (leaks.length > 0) throw new Error(`left behind:\n  ${leaks.join("\n  ")}`);
 }
 
-/** To be called once at the top of each test file: its working directory goes when it is through. */
+/** Bun's test runner, where a file of cases has been started by it; the suite's own runner needs nothing but Node. */
+const bunTest = process.env.CONFORMANCE_RUNNER === undefined ? await import("bun:test") : undefined;
+
+/** To be called once at the top of each file of cases: its working directory goes when it is through. */
 export function area(): void {
-  afterAll(removeWorkspace);
+  bunTest?.afterAll(removeWorkspace);
 }
 
-/** Registers a test. Where a foreign runtime is known to fail it, it is expected to fail. */
-export function check(
-  sentence: string,
-  body: (scope: Scope) => void | Promise<void>,
-  timeoutMs = TEST_TIMEOUT_MS,
-): void {
+let lacking: Lack;
+
+/** Registers cases that cannot be shown on a machine that lacks something: see needs.ts. */
+export function given(lack: Lack, cases: () => void): void {
+  const outer = lacking;
+  lacking ??= lack;
+  cases();
+  lacking = outer;
+}
+
+interface Options {
+  readonly timeoutMs?: number;
+  readonly own?: boolean;
+}
+
+/** Registers a case. Where a foreign runtime is known to fail it, Bun's test runner expects it to. */
+export function check(sentence: string, body: Body, { timeoutMs = TEST_TIMEOUT_MS, own = false }: Options = {}): void {
+  if (bunTest === undefined) register({ sentence, body, timeoutMs, lacking, own });
+  else if (lacking === undefined) checkInBun(bunTest.test, sentence, body, timeoutMs);
+}
+
+function checkInBun(test: typeof import("bun:test").test, sentence: string, body: Body, timeoutMs: number): void {
   const gap = knownGap(sentence);
   if (gap === undefined) test(sentence, async () => await guarded(body), timeoutMs);
   else if (gap.sometimes === true) test.todo(`${sentence} (known gap)`);
   else test.failing(`${sentence} (known gap)`, async () => await guarded(body), timeoutMs);
 }
 
-/** Registers a test of something that only tsrunc promises. */
-export function checkTsrunc(sentence: string, body: (scope: Scope) => void | Promise<void>): void {
-  if (isTsrunc()) check(sentence, body);
+/** Registers a case of something that only tsrunc promises. */
+export function checkTsrunc(sentence: string, body: Body): void {
+  if (isTsrunc()) check(sentence, body, { own: true });
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { RUNTIME } from "./host.ts";
+import { traceCall } from "./trace.ts";
 import { stateRoot, TAG, workspace } from "./workspace.ts";
 
 /** Longest time one call may take: slow machines are emulated ones. */
@@ -55,6 +56,7 @@ export function startRuntime(args: readonly string[], options: RunOptions = {}):
 
 /** Starts any program in the same way. */
 export function startCommand(words: readonly string[], options: RunOptions = {}): Running {
+  const call = traceCall(words);
   const stem = path.join(workspace(), `call-${++calls}`);
   const stdoutFile = options.stdout ?? `${stem}.out`;
   const stderrFile = `${stem}.err`;
@@ -75,6 +77,7 @@ export function startCommand(words: readonly string[], options: RunOptions = {})
     });
     child.on("exit", (code, signal) => {
       clearTimeout(timer);
+      call.status = code ?? signal ?? "?";
       resolve({ code, signal, stdout: readFileSync(stdoutFile, "utf8"), stderr: readFileSync(stderrFile, "utf8") });
     });
   });

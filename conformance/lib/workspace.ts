@@ -51,8 +51,23 @@ export function stateRoot(): string {
   return root;
 }
 
+/** A package of the suite has the programs for several architectures, by Node's names for them. */
+function prebuilt(name: string): string | undefined {
+  const file = path.join(PROBE_SOURCES, "built", process.arch, name);
+  return existsSync(file) ? file : undefined;
+}
+
+/** musl has no <linux/…> of its own. */
+function kernelHeaders(compiler: string): readonly string[] {
+  if (compiler !== "musl-gcc") return [];
+  const triple = execFileSync("gcc", ["-print-multiarch"], { encoding: "utf8" }).trim();
+  return ["-idirafter", "/usr/include", "-idirafter", `/usr/include/${triple}`];
+}
+
 /** Builds a helper program, unless it is there and newer than all sources. */
 function compile(name: string, parts: readonly string[]): string {
+  const ready = prebuilt(name);
+  if (ready !== undefined) return ready;
   const inputs = readdirSync(PROBE_SOURCES).filter((file) => /\.[ch]$/.test(file));
   const changed = Math.max(...inputs.map((file) => statSync(path.join(PROBE_SOURCES, file)).mtimeMs));
   const sources = parts.map((part) => path.join(PROBE_SOURCES, `${part}.c`));
@@ -62,7 +77,7 @@ function compile(name: string, parts: readonly string[]): string {
   const fresh = `${target}.${process.pid}`;
   for (const compiler of ["musl-gcc", "cc", "gcc"]) {
     try {
-      execFileSync(compiler, ["-std=gnu11", "-O2", "-static", "-o", fresh, ...sources], {
+      execFileSync(compiler, ["-std=gnu11", "-O2", "-static", "-o", fresh, ...sources, ...kernelHeaders(compiler)], {
         stdio: ["ignore", "ignore", "pipe"],
       });
       renameSync(fresh, target);
@@ -87,6 +102,11 @@ export function receiverProgram(): string {
 /** The program that tells of every mount that comes into its mount namespace. */
 export function watcherProgram(): string {
   return compile("watchmounts", ["watchmounts"]);
+}
+
+/** The program that takes seccomp notifications. */
+export function agentProgram(): string {
+  return compile("agent", ["agent"]);
 }
 
 function busybox(): string {

@@ -137,7 +137,12 @@ void operation(char *op, char **argv) {
 		outcome(sendto(fd, a, strlen(a), 0, (struct sockaddr *)&u, sizeof u));
 		close(fd);
 	}
-	else if (!strcmp(verb, "overwrite-exe")) outcome(overwrite_exe(a));
+	else if (!strcmp(verb, "seals")) {
+		int fd = open(a, O_RDONLY | O_CLOEXEC), seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+		if (seals < 0) text(error_name(errno));
+		else printf("%d", seals);
+		if (fd >= 0) close(fd);
+	} else if (!strcmp(verb, "overwrite-exe")) outcome(overwrite_exe(a));
 	else if (!strcmp(verb, "readlink")) {
 		char target[4096];
 		ssize_t l = readlink(a, target, sizeof target - 1);

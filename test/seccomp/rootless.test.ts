@@ -4,7 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { buildStatic } from "./build.ts";
+import { agentProgram } from "../../conformance/lib/workspace.ts";
 
 const ID = 54322;
 const USER = ["--reuid", `${ID}`, "--regid", `${ID}`, "--clear-groups"];
@@ -20,7 +20,7 @@ beforeAll(() => {
   // Copies, for the originals may be out of that user's reach.
   for (const [from, to] of [
     [TSRUNC, "tsrunc"],
-    [buildStatic("agent"), "agent"],
+    [agentProgram(), "agent"],
   ] as const) {
     fs.copyFileSync(from, path.join(base, to));
     fs.chmodSync(path.join(base, to), 0o755);
