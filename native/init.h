@@ -107,6 +107,8 @@ struct context {
   const char *found;     /* what lookup chose */
   char *home;
   bool late_chdir;
+  uint64_t file_size[2]; /* RLIMIT_FSIZE of the caller, soft and hard, where it was limited */
+  bool size_limited;
   bool served; /* forked by the server of a library, which is told what is wrong */
 };
 extern struct context ctx;
@@ -152,6 +154,8 @@ _Noreturn void execute(int fd);
 _Noreturn void serve(void);
 _Noreturn void refuse(uint32_t step, const char *detail);
 void reset_signals(void);
+void lift_file_size(const char *original);
+void restore_file_size(void);
 void report(const struct report *r);
 void warn_or_report(uint32_t kind, const struct report *r);
 

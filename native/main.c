@@ -281,15 +281,25 @@ _Noreturn void execute(int fd) {
   finish(ctx.exit_code);
 }
 
+/* The number of a descriptor that the caller left open; -1 where it is none. */
+static int descriptor(const char *text) {
+  int fd = 0;
+  if (!*text) return -1;
+  for (; *text >= '0' && *text <= '9' && fd < 1 << 20; text++) fd = fd * 10 + (*text - '0');
+  return *text ? -1 : fd;
+}
+
+/* tsrunc-init FD [SOFT:HARD], or tsrunc-init serve. The limits are those that the caller had on the size of files. */
 int main(int argc, char **argv, char **envp) {
-  if (argc != 2) usage("this is a part of tsrunc and not run by hand");
+  if (argc < 2 || argc > 3) usage("this is a part of tsrunc and not run by hand");
   prctl(PR_SET_DUMPABLE, 0);
   reset_signals();
   ctx.environment = envp;
   ctx.served = !strcmp(argv[1], "serve");
-  int fd = ctx.served ? -1 : open(argv[1], O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  if (fd >= 0) unlink(argv[1]);
-  memset(argv[1], 0, strlen(argv[1])); /* everybody in the container could read it in /proc/PID/cmdline */
+  lift_file_size(argc == 3 ? argv[2] : NULL);
+  int fd = ctx.served ? -1 : descriptor(argv[1]);
+  if (fd >= 0) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (int i = 1; i < argc; i++) memset(argv[i], 0, strlen(argv[i])); /* everybody in the container could read it in /proc/PID/cmdline */
   if (ctx.served) serve();
   execute(fd);
 }

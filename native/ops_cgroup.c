@@ -130,12 +130,19 @@ static void remove_branches(int dir, bool kill_all, uint64_t until) {
   }
 }
 
+/* The root of a hierarchy is nobody's to kill or remove, whatever a damaged state says. */
+static bool is_mount(int dir) {
+  struct stat here, above;
+  return fstat(dir, &here) == 0 && fstatat(dir, "..", &above, 0) == 0 && here.st_dev != above.st_dev;
+}
+
 /* One pass, bottom up; EBUSY where something is still in it. */
 static int remove_once(int parent, const char *path, bool kill_all, unsigned depth, uint64_t until) {
   if (unlinkat(parent, path, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTDIR) return 0;
-  if (errno != EBUSY && errno != ENOTEMPTY) return -1;
+  if (errno != EBUSY && errno != ENOTEMPTY && errno != EROFS) return -1;
   int dir = open_child(parent, path);
   if (dir < 0) return errno == ENOENT ? 0 : -1;
+  if (depth == 0 && is_mount(dir)) return close(dir), errno = EPERM, -1;
   if (kill_all) kill_members(dir);
   if (depth == DEEP) remove_branches(dir, kill_all, until);
   char buf[4096] __attribute__((aligned(8)));
@@ -150,12 +157,31 @@ static int remove_once(int parent, const char *path, bool kill_all, unsigned dep
   return unlinkat(parent, path, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
 }
 
+/*
+ * Where the hierarchy is mounted read-only, or the kernel makes it so, the directory stays. What is in it is killed all
+ * the same, and nothing of the container is left that could be removed by another try: that is told, and no failure.
+ */
+static int leave_there(const struct op_cgroup_remove *op, uint64_t until) {
+  char first[16];
+  int dir = open(str(op->path), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  while (dir >= 0 && op->kill && read_file(dir, "cgroup.procs", first, sizeof first) > 0 && now_ns() < until) {
+    struct timespec ts = { 0, 1000000 };
+    nanosleep(&ts, NULL);
+    if (remove_once(AT_FDCWD, str(op->path), true, 0, until) == 0) break;
+  }
+  if (dir >= 0) close(dir);
+  fail_errno(STEP_CGROUP_REMOVE_RMDIR, EROFS, str(op->path));
+  warn_or_report(REPORT_WARNING, &ctx.failure);
+  return 0;
+}
+
 /* The kernel empties a cgroup some time after the last process was reaped: ask again, sleeping ever longer. */
 int do_cgroup_remove(const struct op_cgroup_remove *op) {
   uint64_t until = now_ns() + op->timeout_ms * 1000000u;
   long pause = 50000;
   for (;;) {
     if (remove_once(AT_FDCWD, str(op->path), op->kill, 0, until) == 0) return 0;
+    if (errno == EROFS) return leave_there(op, until);
     if (errno != EBUSY && errno != ENOTEMPTY) return fail(STEP_CGROUP_REMOVE_RMDIR, str(op->path));
     if (now_ns() >= until) return fail_errno(STEP_CGROUP_REMOVE_RMDIR, EBUSY, str(op->path));
     struct timespec ts = { 0, pause };

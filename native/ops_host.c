@@ -1,5 +1,6 @@
 /* Files, sockets and locks of the host. */
 #include <linux/nsfs.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -88,25 +89,61 @@ int do_rmdir(const struct op_rmdir *op) {
   return rmdir(str(op->path)) == 0 || ignored(op->ignore, errno) ? 0 : fail(STEP_RMDIR_RMDIR, str(op->path));
 }
 
-/* A directory of our own: no mount is ever made in it, so nothing of anybody else's can be removed. */
-static int remove_tree(int parent, const char *path, int depth) {
-  int dir = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (dir < 0) return errno == ENOENT ? 0 : fail(STEP_REMOVE_DIR_OPEN, path);
+#define DEEPEST 64
+
+/* "PATH/NAME", as far as it fits, in the place of what fail() was told. */
+static int fail_below(uint32_t step, const char *path, const char *name) {
+  int error = errno;
+  char detail[DETAIL_SIZE];
+  size_t len = strlen(path), more = strlen(name);
+  if (len + more + 2 > sizeof detail) return fail_errno(step, error, path);
+  memcpy(detail, path, len);
+  detail[len] = '/';
+  memcpy(detail + len + 1, name, more + 1);
+  return fail_errno(step, error, detail);
+}
+
+/*
+ * Removes what is in a directory but `last`, by descriptors: no link is followed and no other file system entered,
+ * whoever may write there and whatever they put in its place meanwhile.
+ */
+static int empty_directory(int dir, const char *path, const char *last, int depth) {
   char buf[2048] __attribute__((aligned(8)));
   long n;
+  lseek(dir, 0, SEEK_SET);
   while ((n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
     for (long at = 0; at < n;) {
       struct entry *e = (struct entry *)(buf + at);
       at += e->reclen;
-      if (!strcmp(e->name, ".") || !strcmp(e->name, "..") || unlinkat(dir, e->name, 0) == 0 || errno == ENOENT) continue;
-      if (errno != EISDIR || depth == 0) return fail(STEP_REMOVE_DIR_UNLINK, e->name);
-      if (remove_tree(dir, e->name, depth - 1) < 0) return -1;
+      if (!strcmp(e->name, ".") || !strcmp(e->name, "..") || (last && !strcmp(e->name, last))) continue;
+      if (unlinkat(dir, e->name, 0) == 0 || errno == ENOENT) continue;
+      if (errno != EISDIR) return fail_below(STEP_REMOVE_DIR_UNLINK, path, e->name);
+      if (depth == 0) return errno = ELOOP, fail_below(STEP_REMOVE_DIR_UNLINK, path, e->name);
+      struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                              .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
+      int below = (int)syscall(SYS_openat2, dir, e->name, &how, sizeof how);
+      if (below < 0 && errno == ENOENT) continue;
+      if (below < 0) return fail_below(STEP_REMOVE_DIR_OPEN, path, e->name);
+      int rc = empty_directory(below, path, NULL, depth - 1);
+      close(below);
+      if (rc < 0) return -1;
+      if (unlinkat(dir, e->name, AT_REMOVEDIR) < 0 && errno != ENOENT) return fail_below(STEP_REMOVE_DIR_RMDIR, path, e->name);
     }
-  close(dir);
-  return unlinkat(parent, path, AT_REMOVEDIR) < 0 && errno != ENOENT ? fail(STEP_REMOVE_DIR_RMDIR, path) : 0;
+  return n < 0 ? fail(STEP_REMOVE_DIR_READ, path) : 0;
 }
 
-int do_remove_dir(const struct op_remove_dir *op) { return remove_tree(AT_FDCWD, str(op->path), 1); }
+/* What cannot be removed leaves `last`, so that whoever tries again still knows what it was. */
+int do_remove_dir(const struct op_remove_dir *op) {
+  const char *path = str(op->path), *last = str(op->last);
+  int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (dir < 0) return errno == ENOENT ? 0 : fail(STEP_REMOVE_DIR_OPEN, path);
+  int rc = empty_directory(dir, path, last, DEEPEST);
+  if (rc == 0 && unlinkat(dir, last, 0) < 0 && errno != ENOENT)
+    rc = errno == EISDIR ? empty_directory(dir, path, NULL, DEEPEST) : fail_below(STEP_REMOVE_DIR_UNLINK, path, last);
+  close(dir);
+  if (rc < 0) return -1;
+  return rmdir(path) < 0 && errno != ENOENT ? fail(STEP_REMOVE_DIR_RMDIR, path) : 0;
+}
 
 int do_mkfifo(const struct op_mkfifo *op) {
   if (mkfifo(str(op->path), (mode_t)op->mode) < 0) return fail(STEP_MKFIFO_MKFIFO, str(op->path));
@@ -114,9 +151,12 @@ int do_mkfifo(const struct op_mkfifo *op) {
   return chown(str(op->path), (uid_t)op->uid, (gid_t)op->gid) < 0 ? fail(STEP_MKFIFO_CHOWN, str(op->path)) : 0;
 }
 
-/* The fd stays open, and with it the lock, until this process ends. */
+/*
+ * The fd stays open, and with it the lock, until this process ends. It is the directory itself that is locked: that takes
+ * no file, which could not be made where the disk is full or read-only.
+ */
 int do_lock(const struct op_lock *op) {
-  int fd = open(str(op->path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  int fd = open(str(op->path), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return fail(STEP_LOCK_OPEN, str(op->path));
   int rc;
   do rc = flock(fd, LOCK_EX);

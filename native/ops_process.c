@@ -42,6 +42,7 @@ static _Noreturn void run_init(int sock, int cgroup) {
   ctx.sync = sock;
   ctx.list = LIST_INIT;
   forget_environment();
+  restore_file_size();
   close(ctx.program_fd);
   for (int i = LAUNCHER_SLOTS; i < SLOTS; i++) set_slot(i, -1);
   /* Opened before anything of the container can be in the way, and proven to be procfs (CVE-2025-52881). */

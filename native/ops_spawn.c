@@ -12,6 +12,7 @@ static char *const no_environment[] = { NULL };
 static _Noreturn void become(const char *path, char **argv, char **env, int in, int out, volatile int *error) {
   setsid();
   umask(022);
+  restore_file_size();
   if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0) {
     syscall(SYS_close_range, 3, ~0u, 0);
     execve(path, argv, env ? env : no_environment);

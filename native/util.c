@@ -2,10 +2,44 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "init.h"
+
+static uint64_t read_number(const char **text) {
+  uint64_t value = 0;
+  for (; **text >= '0' && **text <= '9'; ++*text) value = value * 10 + (uint64_t)(**text - '0');
+  return value;
+}
+
+/*
+ * RLIMIT_FSIZE is about what the user's program writes. It also counts for memfds, and one report over it would end this
+ * process by SIGXFSZ. `original` is what the caller had, where that has been lifted already.
+ */
+void lift_file_size(const char *original) {
+  uint64_t none[2] = { UINT64_MAX, UINT64_MAX };
+  if (original) {
+    ctx.file_size[0] = read_number(&original);
+    if (*original == ':') original++;
+    ctx.file_size[1] = read_number(&original);
+  } else if (syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, ctx.file_size) < 0) return;
+  ctx.size_limited = ctx.file_size[0] != UINT64_MAX;
+  if (!ctx.size_limited) return;
+  if (syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, none, NULL) == 0) return;
+  /* Without CAP_SYS_RESOURCE: as far as it goes, and then with an error instead of a signal. */
+  none[0] = none[1] = ctx.file_size[1];
+  syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, none, NULL);
+  signal(SIGXFSZ, SIG_IGN);
+}
+
+/* For programs that are not ours. After vfork: only system calls. */
+void restore_file_size(void) {
+  if (!ctx.size_limited) return;
+  syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, ctx.file_size, NULL);
+  signal(SIGXFSZ, SIG_DFL);
+}
 
 int fail_errno(uint32_t step, int error, const char *detail) {
   ctx.failure.step = step;

@@ -18,6 +18,10 @@ export interface HostInfo {
   readonly nofile?: number;
   /** Descriptor of the sealed memfd that holds tsrunc-init. */
   readonly initFd?: number;
+  /** Errno for which there is none. */
+  readonly initErrno?: number;
+  /** RLIMIT_FSIZE that the caller had, as `SOFT:HARD`, where it was limited; it has been lifted since. */
+  readonly fileSize?: string;
   /** When the process began. */
   readonly start?: StartTime;
   /** The working directory had been deleted when the process started; it is now `/`. */
@@ -44,7 +48,8 @@ export function parseArgv0(argv0: string, standalone: boolean): HostInfo {
   const base = path.slice(path.lastIndexOf("/") + 1);
   const programName = base === "" || (cut < 0 && !standalone) ? DEFAULT_NAME : base;
   let nofile: number | undefined;
-  let initFd: number | undefined;
+  let init: number | undefined;
+  let fileSize: string | undefined;
   let startNs: number | undefined;
   let wallNs: number | undefined;
   let cwdDeleted = false;
@@ -52,7 +57,8 @@ export function parseArgv0(argv0: string, standalone: boolean): HostInfo {
     for (const pair of argv0.slice(cut + 1).split(";")) {
       const [key, value] = pair.split("=");
       if (key === "nofile") nofile = wholeNumber(value);
-      else if (key === "init") initFd = wholeNumber(value);
+      else if (key === "init") init = /^-?\d+$/.test(value ?? "") ? Number(value) : undefined;
+      else if (key === "fsize") fileSize = value;
       else if (key === "start") startNs = wholeNumber(value);
       else if (key === "wall") wallNs = wholeNumber(value);
       else if (key === "cwd") cwdDeleted = value === "deleted";
@@ -62,7 +68,8 @@ export function parseArgv0(argv0: string, standalone: boolean): HostInfo {
     programName,
     cwdDeleted,
     ...(nofile === undefined ? {} : { nofile }),
-    ...(initFd === undefined ? {} : { initFd }),
+    ...(init === undefined ? {} : init < 0 ? { initErrno: -init } : { initFd: init }),
+    ...(fileSize === undefined ? {} : { fileSize }),
     ...(startNs === undefined || wallNs === undefined ? {} : { start: { monotonicNs: startNs, wallNs } }),
   };
 }

@@ -5,12 +5,14 @@
  *
  *     NAME \x1f nofile=1024;init=40;cwd=deleted
  *
- * init is -errno where no private copy could be made; cwd is only there when it was lost.
+ * init is -errno where no private copy could be made; cwd is only there when it was lost, and fsize=SOFT:HARD where the
+ * size of files was limited.
  */
 #include "front.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +152,23 @@ static int place_init(void)
   return high;
 }
 
+/*
+ * RLIMIT_FSIZE counts for memfds too, and writing beyond it would end the process by SIGXFSZ. The container's process
+ * gets it back. Returns whether there is one.
+ */
+static int lift_file_size(struct rlimit *limit)
+{
+  if (getrlimit(RLIMIT_FSIZE, limit) < 0 || limit->rlim_cur == RLIM_INFINITY)
+    return 0;
+  signal(SIGXFSZ, SIG_IGN);
+  struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+  if (setrlimit(RLIMIT_FSIZE, &none) < 0) { /* without CAP_SYS_RESOURCE */
+    none.rlim_cur = none.rlim_max = limit->rlim_max;
+    setrlimit(RLIMIT_FSIZE, &none);
+  }
+  return 1;
+}
+
 static unsigned long long nanoseconds(clockid_t clock)
 {
   struct timespec time = {0, 0};
@@ -167,12 +186,17 @@ char *front_prepare(const char *name)
   close_on_exec();
   struct rlimit nofile = {0, 0};
   getrlimit(RLIMIT_NOFILE, &nofile);
+  struct rlimit file_size = {0, 0};
+  char limited[64] = "";
+  if (lift_file_size(&file_size))
+    snprintf(limited, sizeof limited, ";fsize=%llu:%llu", (unsigned long long)file_size.rlim_cur,
+             (unsigned long long)file_size.rlim_max);
   int init = place_init();
-  size_t size = strlen(name) + 128;
+  size_t size = strlen(name) + 192;
   static char text[8192];
   char *to = size <= sizeof text ? text : malloc(size);
   if (to != NULL)
-    snprintf(to, size, "%s\x1fnofile=%llu;init=%d;start=%llu;wall=%llu%s", name, (unsigned long long)nofile.rlim_cur,
-             init, start, wall, lost ? ";cwd=deleted" : "");
+    snprintf(to, size, "%s\x1fnofile=%llu;init=%d;start=%llu;wall=%llu%s%s", name,
+             (unsigned long long)nofile.rlim_cur, init, start, wall, limited, lost ? ";cwd=deleted" : "");
   return to;
 }

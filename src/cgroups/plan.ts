@@ -19,6 +19,11 @@ export function planCgroup(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
   return plan;
 }
 
+/** Where the container's cgroups are, or would be. @throws TsruncError as {@link planCgroup}, but not for a cgroup in use */
+export function cgroupRecord(input: CgroupInput, facts: CgroupFacts): CgroupRecord {
+  return planWith(input, facts).record;
+}
+
 function planWith(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
   if (input.manager === "systemd") return planSystemd(input, facts);
   return facts.mode === "v2" ? planV2(input, facts) : planV1(input, facts);

@@ -4,15 +4,18 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import process from "node:process";
 import { TsruncError } from "../errors.ts";
+import { removeTree } from "../sys/remove-tree.ts";
+import type { StateRecord } from "./record.ts";
 import {
   CONFIG_FILE,
   containerDirectory,
+  existsDamaged,
+  findState,
   ioError,
   isStale,
   recordIn,
   refuseForeign,
   STATE_FILE,
-  type StateRecord,
   stateText,
   TEMPORARY,
 } from "./store.ts";
@@ -41,7 +44,7 @@ export function claimContainer(claim: Claim): string {
     fs.writeFileSync(path.join(temporary, CONFIG_FILE), claim.config, { mode: 0o600 });
     renameOver(temporary, directory, claim);
   } catch (error) {
-    fs.rmSync(temporary, { recursive: true, force: true });
+    removeTree(path.dirname(temporary), path.basename(temporary));
     throw error instanceof TsruncError ? error : ioError("create", directory, error);
   }
   return directory;
@@ -81,9 +84,10 @@ function renameOver(temporary: string, directory: string, claim: Claim): void {
 function takeAway(directory: string, temporary: string, claim: Claim): void {
   const { id } = claim.record;
   const exists = new TsruncError("exists", `container with given ID already exists: \`${id}\``);
-  const found = recordIn(directory, id);
-  if (!isStale(found)) throw exists;
-  if (found === undefined) refuseForeign(directory);
+  const found = findState(claim.root, id);
+  if (found.kind === "damaged") throw existsDamaged(found.error, id);
+  if (found.kind === "valid" && !isStale(found.record)) throw exists;
+  if (found.kind === "absent") refuseForeign(directory);
   const aside = `${temporary}.stale`;
   try {
     fs.renameSync(directory, aside);
@@ -97,7 +101,7 @@ function takeAway(directory: string, temporary: string, claim: Claim): void {
     fs.renameSync(aside, directory);
     throw exists;
   }
-  fs.rmSync(aside, { recursive: true, force: true });
+  removeTree(path.dirname(aside), path.basename(aside));
 }
 
 /** Only what the caller knows of is taken away by it. Without a valid record there is nothing to know. */

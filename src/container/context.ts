@@ -43,6 +43,10 @@ export interface Context {
   readonly start?: StartTime;
   /** Descriptor of the sealed tsrunc-init, where the front part of the executable made one. */
   readonly initFd?: number;
+  /** Why it could not. */
+  readonly initErrno?: number;
+  /** RLIMIT_FSIZE of the caller, as `SOFT:HARD`, where the front part of the executable has lifted it. */
+  readonly fileSize?: string;
 }
 
 /** For `--debug`: which container a verb found, and how. */

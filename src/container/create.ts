@@ -16,6 +16,7 @@ import type { ResctrlPlan } from "../resctrl/types.ts";
 import { type LoadedSpec, loadSpec } from "../spec/load.ts";
 import type { Spec } from "../spec/types.ts";
 import { errnoOf, errnoPhrase } from "../sys/errno.ts";
+import { removeTree } from "../sys/remove-tree.ts";
 import { mark } from "../timing.ts";
 import { capabilityWarnings } from "./capability-warnings.ts";
 import { cgroupInput } from "./cgroup-input.ts";
@@ -28,10 +29,11 @@ import type { CreateOptions, RunOptions } from "./options.ts";
 import { userName } from "./owner.ts";
 import { absolutePath, maybeAbsolute } from "./paths.ts";
 import { self } from "./proc.ts";
+import type { StateRecord } from "./record.ts";
 import { once } from "./remember.ts";
 import { compileProfile } from "./seccomp-profile.ts";
 import { afterRemoval, factsAfterRemoval } from "./stale.ts";
-import { containerDirectory, isStale, recordIn, type StateRecord, stateTemplate } from "./store.ts";
+import { containerDirectory, existsDamaged, findState, isStale, STATE_FILE, stateTemplate } from "./store.ts";
 
 export interface Prepared {
   readonly program: Program;
@@ -240,7 +242,8 @@ async function launch(context: Context, prepared: Prepared, options: LaunchOptio
     return await context.perform(prepared.program, { ...options, cwd: prepared.bundle });
   } catch (error) {
     // A program that was executed has taken its own things away, and what could not be is still to be deleted.
-    if (!(error instanceof TsruncError && error.code === "op")) fs.rmSync(directory, { recursive: true, force: true });
+    if (!(error instanceof TsruncError && error.code === "op"))
+      removeTree(path.dirname(directory), options.id, STATE_FILE);
     throw error;
   }
 }
@@ -249,13 +252,13 @@ async function launch(context: Context, prepared: Prepared, options: LaunchOptio
 export function createContainer(context: Context, options: CreateOptions): Promise<number> {
   const stale = refuseExisting(context, options.id);
   const prepared = prepareCreate(context, options, "create", undefined, stale);
-  return launch(context, prepared, launchOptions(context, prepared.directory));
+  return launch(context, prepared, launchOptions(context, options.id));
 }
 
 export function runContainer(context: Context, options: RunOptions): Promise<number> {
   const stale = refuseExisting(context, options.id);
   const prepared = prepareCreate(context, options, options.detach ? "run-detached" : "run", options, stale);
-  return launch(context, prepared, launchOptions(context, prepared.directory));
+  return launch(context, prepared, launchOptions(context, options.id));
 }
 
 /**
@@ -264,9 +267,11 @@ export function runContainer(context: Context, options: RunOptions): Promise<num
  * @returns the record of a create that died
  */
 function refuseExisting(context: Context, id: string): StateRecord | undefined {
-  const directory = containerDirectory(path.resolve(context.root), id);
-  if (!fs.existsSync(directory)) return undefined;
-  const record = recordIn(directory, id);
-  if (isStale(record)) return record;
+  const root = path.resolve(context.root);
+  if (!fs.existsSync(containerDirectory(root, id))) return undefined;
+  const found = findState(root, id);
+  if (found.kind === "damaged") throw existsDamaged(found.error, id);
+  if (found.kind === "absent") return undefined;
+  if (isStale(found.record)) return found.record;
   throw new TsruncError("exists", `container with given ID already exists: \`${id}\``);
 }

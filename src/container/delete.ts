@@ -1,34 +1,37 @@
 /** delete (runtime.md, "Delete"). */
 import * as path from "node:path";
+import { cgroupRecord } from "../cgroups/plan.ts";
+import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
 import { removalOps } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
+import { parseSpec } from "../spec/load.ts";
+import { cgroupInput } from "./cgroup-input.ts";
 import { type Context, tellContainer } from "./context.ts";
+import { readHostFacts } from "./host-facts.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { DeleteOptions } from "./options.ts";
-import { killOp, leaveOps, removalInput, thawOps } from "./removal.ts";
+import type { StateRecord } from "./record.ts";
+import { forcedRemovalInput, killOp, leaveOps, removalInput, thawOps } from "./removal.ts";
 import { containerStatus, type Status } from "./state.ts";
 import {
+  CONFIG_FILE,
   containerDirectory,
   EXEC_FIFO,
-  LOCK_FILE,
+  findState,
+  loadConfigText,
   loadState,
-  recordIn,
+  refuseForeign,
   removeContainer,
-  type StateRecord,
   sweepRoot,
 } from "./store.ts";
 
 /** @returns the exit status where nothing had to be executed. @throws TsruncError `not-found`, `state` */
 export function deleteContainer(context: Context, { id, force }: DeleteOptions): number | Promise<number> {
   const root = path.resolve(context.root);
-  const directory = containerDirectory(root, id);
   if (force) sweepRoot(root);
-  if (force && recordIn(directory, id) === undefined) {
-    removeContainer(root, id); // nothing there, or the rest of a create that died before it wrote its state
-    return 0;
-  }
-  const record = loadState(root, id);
+  const record = force ? forcedRecord(context, root, id) : loadState(root, id);
+  if (record === undefined) return 0;
   const status = containerStatus(root, record);
   tellContainer(context, record, status);
   if (!force && status !== "stopped" && status !== "created") {
@@ -36,15 +39,47 @@ export function deleteContainer(context: Context, { id, force }: DeleteOptions):
       hint: "stop it with `kill`, or use `--force`",
     });
   }
+  const directory = containerDirectory(root, id);
+  const input = force ? forcedRemovalInput(root, record, context.log.warn) : removalInput(root, record);
   const launcher: Op[] = [
-    { op: "lock", path: path.join(directory, LOCK_FILE) },
+    { op: "lock", path: directory },
     ...killOps(record, status, directory),
-    ...removalOps(removalInput(root, record), leaveOps(record)),
+    ...removalOps(input, leaveOps(record)),
   ];
   return context.perform(
     { launcher, init: [], cleanup: [], cleanupFrom: launcher.length, keepFds: 0 },
-    launchOptions(context, directory),
+    launchOptions(context, id),
   );
+}
+
+/**
+ * What is known of a container that has to go whatever becomes of it.
+ *
+ * @returns undefined where there was nothing but a directory, or the rest of a create that died before it wrote its state
+ */
+function forcedRecord(context: Context, root: string, id: string): StateRecord | undefined {
+  const found = findState(root, id);
+  if (found.kind === "valid") return found.record;
+  if (found.kind === "absent") {
+    removeContainer(root, id);
+    return undefined;
+  }
+  refuseForeign(containerDirectory(root, id));
+  context.log.warn(`${found.error.message}; what can still be told to be the container's is removed`);
+  const { record } = found;
+  const cgroup = record.cgroup ?? cgroupOfConfig(context, root, id);
+  return cgroup === undefined ? record : { ...record, cgroup };
+}
+
+/** Where a container with that config would have its processes. */
+function cgroupOfConfig(context: Context, root: string, id: string): CgroupRecord | undefined {
+  try {
+    const { spec } = parseSpec(loadConfigText(root, id), CONFIG_FILE);
+    const facts = readHostFacts(context, spec);
+    return cgroupRecord(cgroupInput(context, id, spec, facts), facts.cgroup);
+  } catch {
+    return undefined;
+  }
 }
 
 function killOps(record: StateRecord, status: Status, directory: string): Op[] {
@@ -53,7 +88,7 @@ function killOps(record: StateRecord, status: Status, directory: string): Op[] {
       return [];
     case "created":
       // Start takes the FIFO away under the same lock: if it has, the container is running and not to be deleted.
-      return [{ op: "unlink", path: path.join(directory, EXEC_FIFO), ignore: [] }, killOp(record)];
+      return [{ op: "unlink", path: path.join(directory, EXEC_FIFO), ignore: ["EROFS"] }, killOp(record)];
     case "creating":
       // Its first process, if there is one already, goes with its cgroup or because its creator is gone.
       return record.creator === undefined ? [] : [killOp(record.creator)];

@@ -8,8 +8,9 @@ import { pidfdOpen, waitReadable, watchFile } from "../sys/sys.ts";
 import type { Context } from "./context.ts";
 import { type ContainerEvent, Follower, NO_CGROUP } from "./follower.ts";
 import { isAlive, type ProcessRef } from "./proc.ts";
+import type { StateRecord } from "./record.ts";
 import { containerStatus } from "./state.ts";
-import { loadState, type StateRecord } from "./store.ts";
+import { loadState } from "./store.ts";
 
 export type { ContainerEvent } from "./follower.ts";
 

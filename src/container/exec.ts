@@ -2,21 +2,21 @@
 import * as path from "node:path";
 import { TsruncError } from "../errors.ts";
 import { compileExec } from "../program/compile-exec.ts";
-import { parseJson } from "../spec/json.ts";
 import { parseList } from "../spec/lists.ts";
-import type { Spec } from "../spec/types.ts";
 import { mark } from "../timing.ts";
 import { capabilityWarnings } from "./capability-warnings.ts";
 import { type Context, tellContainer } from "./context.ts";
 import { execCgroups } from "./exec-cgroups.ts";
 import { execProcess } from "./exec-process.ts";
 import { readHostFacts } from "./host-facts.ts";
+import { loadKeptSpec } from "./kept-spec.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { ExecOptions } from "./options.ts";
 import { maybeAbsolute } from "./paths.ts";
+import type { StateRecord } from "./record.ts";
 import { compileProfile } from "./seccomp-profile.ts";
 import { containerStatus } from "./state.ts";
-import { CONFIG_FILE, containerDirectory, loadConfigText, loadState, type StateRecord } from "./store.ts";
+import { loadState } from "./store.ts";
 
 /** Exit status of exec where the runtime itself failed; anything else is the process's own. */
 const EXEC_FAILED = 255;
@@ -26,9 +26,7 @@ export function execContainer(context: Context, options: ExecOptions): number | 
   const root = path.resolve(context.root);
   const record = loadState(root, options.id);
   checkStatus(context, root, record, options);
-  const directory = containerDirectory(root, options.id);
-  // It was checked when the container was created, and is ours.
-  const spec = parseJson(loadConfigText(root, options.id), CONFIG_FILE) as Spec;
+  const spec = loadKeptSpec(root, options.id);
   const { target, at, warnings } = execProcess(spec, options);
   const terminal = target.terminal === true;
   checkConsole(terminal, options);
@@ -59,7 +57,7 @@ export function execContainer(context: Context, options: ExecOptions): number | 
     affinity: { initial: list(affinity?.initial), final: list(affinity?.final) },
   });
   mark("compile");
-  return context.perform(program, launchOptions(context, directory, EXEC_FAILED));
+  return context.perform(program, launchOptions(context, options.id, EXEC_FAILED));
 }
 
 function checkStatus(context: Context, root: string, record: StateRecord, options: ExecOptions): void {

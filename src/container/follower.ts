@@ -5,7 +5,7 @@ import { readStats } from "../cgroups/stats.ts";
 import type { Stats } from "../cgroups/stats-types.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
 import { isAlive } from "./proc.ts";
-import type { StateRecord } from "./store.ts";
+import type { StateRecord } from "./record.ts";
 
 /** As the command line prints it, one line of JSON each (`stringifyStats`). */
 export type ContainerEvent =

@@ -10,9 +10,10 @@ import type { Spec } from "../spec/types.ts";
 import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { KillOptions } from "./options.ts";
+import type { StateRecord } from "./record.ts";
 import { signalNumber } from "./signals.ts";
 import { containerStatus, type Status } from "./state.ts";
-import { containerDirectory, loadConfigText, loadState, type StateRecord } from "./store.ts";
+import { loadConfigText, loadState } from "./store.ts";
 
 const SIGKILL = 9;
 
@@ -43,7 +44,7 @@ export function killContainer(context: Context, { id, signal, all }: KillOptions
   }
   const launcher = [initSignal(record, number), ...thawOps(record, status, number)];
   const program = { launcher, init: [], cleanup: [], cleanupFrom: launcher.length, keepFds: 0 };
-  return context.perform(program, launchOptions(context, containerDirectory(root, id)));
+  return context.perform(program, launchOptions(context, id));
 }
 
 function cgroupOf({ cgroup }: StateRecord): CgroupRecord | undefined {
@@ -68,9 +69,16 @@ function thawOps({ cgroup }: StateRecord, status: Status, signal: number): reado
   return freezePlan(cgroup, "thawed");
 }
 
-/** Without a pid namespace of its own the end of init does not end the others. */
+/**
+ * Without a pid namespace of its own the end of init does not end the others. Where the config cannot be read any more
+ * that is taken to be so: they all are processes of the container's cgroup.
+ */
 function sharesPids(root: string, id: string): boolean {
-  const { linux } = JSON.parse(loadConfigText(root, id)) as Spec;
-  const pid = linux?.namespaces?.find((ns) => ns.type === "pid");
-  return pid === undefined || (pid.path !== undefined && pid.path !== "");
+  try {
+    const { linux } = JSON.parse(loadConfigText(root, id)) as Spec;
+    const pid = linux?.namespaces?.find((ns) => ns.type === "pid");
+    return pid === undefined || (pid.path !== undefined && pid.path !== "");
+  } catch {
+    return true;
+  }
 }

@@ -5,15 +5,17 @@ import type { LaunchOptions } from "../init/launch.ts";
 import type { Context } from "./context.ts";
 
 /** How the command line starts tsrunc-init. Called before the working directory changes. */
-export function launchOptions(context: Context, directory: string, failureStatus = 1): LaunchOptions {
+export function launchOptions(context: Context, id: string, failureStatus = 1): LaunchOptions {
   return {
-    directory,
+    id,
     reporter: reporter(context.programName),
     logPath: context.logPath === undefined ? undefined : path.resolve(context.logPath),
     logFormat: context.logFormat,
     debug: context.debug,
     failureStatus,
     initFd: context.initFd,
+    initErrno: context.initErrno,
+    fileSize: context.fileSize,
     timings: context.timings,
   };
 }

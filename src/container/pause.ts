@@ -6,8 +6,9 @@ import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
 import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
+import type { StateRecord } from "./record.ts";
 import { containerStatus } from "./state.ts";
-import { containerDirectory, LOCK_FILE, loadState, type StateRecord } from "./store.ts";
+import { containerDirectory, loadState } from "./store.ts";
 
 /** Suspends all processes of a container. @throws TsruncError `not-found`, `state`, `unsupported` (no freezer) */
 export function pauseContainer(context: Context, id: string): number | Promise<number> {
@@ -38,13 +39,13 @@ function toggle(
   state: "frozen" | "thawed",
 ): number | Promise<number> {
   const directory = containerDirectory(root, record.id);
-  return context.perform(freezeProgram(record, directory, state), launchOptions(context, directory));
+  return context.perform(freezeProgram(record, directory, state), launchOptions(context, record.id));
 }
 
 /** The program of both verbs. A freeze that fails is taken back: what is half frozen cannot be used. */
 export function freezeProgram(record: StateRecord, directory: string, state: "frozen" | "thawed"): Program {
   const cgroup = record.cgroup ?? { version: "none", manager: "disabled", paths: {} };
-  const lock: Op = { op: "lock", path: path.join(directory, LOCK_FILE) };
+  const lock: Op = { op: "lock", path: directory };
   const launcher = [lock, ...freezePlan(cgroup, state)];
   const cleanup = state === "frozen" ? freezePlan(cgroup, "thawed") : [];
   return { launcher, init: [], cleanup, cleanupFrom: 1, keepFds: 0 };

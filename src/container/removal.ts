@@ -2,24 +2,31 @@
 import { freezePlan } from "../cgroups/freeze.ts";
 import { withoutGoneUnit } from "../cgroups/remove.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
+import { formatError } from "../errors.ts";
 import type { RemovalInput } from "../program/compile-delete.ts";
 import type { Op } from "../program/ops.ts";
 import { removeResctrlOps } from "../resctrl/plan.ts";
+import { parseJson } from "../spec/json.ts";
+import { checkHooks } from "../spec/load.ts";
 import type { Spec } from "../spec/types.ts";
 import { environment } from "./environment.ts";
 import type { ProcessRef } from "./proc.ts";
-import { containerDirectory, loadConfigText, type StateRecord } from "./store.ts";
+import type { StateRecord } from "./record.ts";
+import { CONFIG_FILE, containerDirectory, loadConfigText } from "./store.ts";
 
 const SIGKILL = 9;
 const KILL_WAIT_MS = 10_000;
 const NO_CGROUP: CgroupRecord = { version: "none", manager: "disabled", paths: {} };
 
-/** Of the config only the hooks that the host runs matter here; it was checked when the container was created. */
-function storedSpec(root: string, record: StateRecord): Spec {
-  const { ociVersion, annotations } = record;
-  const text = loadConfigText(root, record.id);
-  const hooks =
-    text.includes('"poststart"') || text.includes('"poststop"') ? (JSON.parse(text) as Spec).hooks : undefined;
+/** Of the config only the hooks that the host runs matter here. @throws TsruncError `io`, `config` */
+function storedHooks(root: string, id: string): Spec["hooks"] {
+  const text = loadConfigText(root, id);
+  if (!text.includes('"poststart"') && !text.includes('"poststop"')) return undefined;
+  const file = `${containerDirectory(root, id)}/${CONFIG_FILE}`;
+  return checkHooks(parseJson(text, file), text, file);
+}
+
+function storedSpec({ ociVersion, annotations }: StateRecord, hooks: Spec["hooks"]): Spec {
   return {
     ociVersion,
     ...(annotations === undefined ? {} : { annotations }),
@@ -27,8 +34,24 @@ function storedSpec(root: string, record: StateRecord): Spec {
   };
 }
 
+/** @throws TsruncError `io`, `config` where the kept config cannot be used: its hooks are to run too */
 export function removalInput(root: string, record: StateRecord): RemovalInput {
-  const spec = storedSpec(root, record);
+  return inputWith(root, record, storedHooks(root, record.id));
+}
+
+/** The same where nothing may stand in the way: hooks that cannot be read do not run, and `warn` is told. */
+export function forcedRemovalInput(root: string, record: StateRecord, warn: (message: string) => void): RemovalInput {
+  let hooks: Spec["hooks"];
+  try {
+    hooks = storedHooks(root, record.id);
+  } catch (error) {
+    warn(`no hooks of \`${record.id}\` are run: ${formatError(error)}`);
+  }
+  return inputWith(root, record, hooks);
+}
+
+function inputWith(root: string, record: StateRecord, hooks: Spec["hooks"]): RemovalInput {
+  const spec = storedSpec(record, hooks);
   return {
     spec,
     id: record.id,

@@ -5,8 +5,8 @@ import type { HostFacts } from "../program/input.ts";
 import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
 import { isAlive } from "./proc.ts";
+import type { StateRecord } from "./record.ts";
 import { killOp, leaveOps, removalInput, thawOps } from "./removal.ts";
-import type { StateRecord } from "./store.ts";
 
 /** The program with what `delete --force` would do in front. The directory of the state is taken over by the claim. */
 export function afterRemoval(program: Program, root: string, stale: StateRecord | undefined): Program {

@@ -11,9 +11,10 @@ import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
 import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
+import type { StateRecord } from "./record.ts";
 import { leaveOps, removalInput } from "./removal.ts";
 import { containerStatus } from "./state.ts";
-import { containerDirectory, EXEC_FIFO, LOCK_FILE, loadState, type StateRecord } from "./store.ts";
+import { containerDirectory, EXEC_FIFO, loadState } from "./store.ts";
 
 const SIGKILL = 9;
 
@@ -30,7 +31,7 @@ export function startContainer(context: Context, id: string): number | Promise<n
     throw new TsruncError("config", `cannot start \`${id}\`: its config has no process`, { at: "/process" });
   }
   const directory = containerDirectory(root, id);
-  const options = { ...launchOptions(context, directory), initLabels: record.tail };
+  const options = { ...launchOptions(context, id), initLabels: record.tail };
   return context.perform(startProgram(root, record, directory), options);
 }
 
@@ -38,9 +39,9 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
   const fifo = path.join(directory, EXEC_FIFO);
   const ofInit = hooksOfInit(record);
   const launcher: Op[] = [
-    { op: "lock", path: path.join(directory, LOCK_FILE) },
+    { op: "lock", path: directory },
     { op: "release", path: fifo, pid: record.pid, start: record.startTime, ...ofInit },
-    { op: "unlink", path: fifo, ignore: ["ENOENT"] },
+    { op: "unlink", path: fifo, ignore: ["ENOENT", "EROFS"] },
   ];
   const socket = process.env.NOTIFY_SOCKET;
   const notify = path.join(directory, "notify");

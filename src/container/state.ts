@@ -4,7 +4,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { isFrozen } from "../cgroups/freeze.ts";
 import { isAlive } from "./proc.ts";
-import { containerDirectory, EXEC_FIFO, loadState, type StateRecord } from "./store.ts";
+import type { StateRecord } from "./record.ts";
+import { containerDirectory, EXEC_FIFO, loadState } from "./store.ts";
 
 export type Status = "creating" | "created" | "running" | "paused" | "stopped";
 

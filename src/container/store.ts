@@ -9,51 +9,22 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import process from "node:process";
-import type { CgroupRecord } from "../cgroups/types.ts";
 import { TsruncError } from "../errors.ts";
-import type { Label } from "../init/report.ts";
 import { PID, START } from "../program/ops.ts";
-import type { ResctrlRecord } from "../resctrl/types.ts";
 import { errnoOf, errnoPhrase } from "../sys/errno.ts";
-import { isAlive, type ProcessRef } from "./proc.ts";
-
-/** The content of state.json. `pid` and `startTime` stay first: {@link stateTemplate} depends on it. */
-export interface StateRecord extends ProcessRef {
-  /** The `ociVersion` of config.json. */
-  readonly ociVersion: string;
-  readonly id: string;
-  /** Absolute path. */
-  readonly bundle: string;
-  /** Absolute path. */
-  readonly rootfs: string;
-  /** RFC 3339 with fractions of a second. */
-  readonly created: string;
-  /** Name of the user who created it. */
-  readonly owner: string;
-  readonly annotations?: Readonly<Record<string, string>>;
-  /** Present while the container is being created: who does it. Dead with this still present: the create died. */
-  readonly creator?: ProcessRef;
-  readonly cgroup?: CgroupRecord;
-  readonly resctrl?: ResctrlRecord;
-  /** What init does after start let it through, from op `first` on: for the message of a start that fails. */
-  readonly tail?: { readonly first: number; readonly labels: readonly Label[] };
-  /** The config has none: it cannot be started. */
-  readonly noProcess?: boolean;
-  /** `--no-new-keyring` holds for exec too. */
-  readonly noNewKeyring?: boolean;
-  /** Destinations of mounts below `rootfs` that were made in the host's mount namespace. */
-  readonly hostMounts?: readonly string[];
-}
+import { removeTree } from "../sys/remove-tree.ts";
+import { KeptFileError, readKeptFile } from "./kept-file.ts";
+import { isAlive } from "./proc.ts";
+import { believable, recordProblems, type StateRecord } from "./record.ts";
 
 export const STATE_FILE = "state.json";
 export const CONFIG_FILE = "config.json";
 export const EXEC_FIFO = "exec.fifo";
-export const LOCK_FILE = "lock";
-/** With the pid of its maker behind TEMPORARY: a program on its way to tsrunc-init. */
 /** Where the container's notify socket is. */
 const NOTIFY_DIRECTORY = "notify";
-const PROGRAM_FILE = "program";
-const OWN_FILES: readonly string[] = [STATE_FILE, CONFIG_FILE, EXEC_FIFO, LOCK_FILE, PROGRAM_FILE, NOTIFY_DIRECTORY];
+/** Of earlier versions: a lock, and programs on their way to tsrunc-init. */
+const FORMER_FILES = ["lock", "program"];
+const OWN_FILES: readonly string[] = [STATE_FILE, CONFIG_FILE, EXEC_FIFO, NOTIFY_DIRECTORY, ...FORMER_FILES];
 /** In front of names in the root directory that are not containers; no id contains it. */
 export const TEMPORARY = "~";
 
@@ -76,32 +47,76 @@ export function containerDirectory(root: string, id: string): string {
   return path.join(root, id);
 }
 
-/** A container's state.json. @throws TsruncError `not-found`, `usage` (id), `io` */
-export function loadState(root: string, id: string): StateRecord {
-  const directory = containerDirectory(root, id);
+/** What a container's directory tells of it. */
+export type Found =
+  | { readonly kind: "valid"; readonly record: StateRecord }
+  /** `record`: what can be believed of it. */
+  | { readonly kind: "damaged"; readonly record: StateRecord; readonly error: TsruncError }
+  /** There is no state.json, or an empty one, as a host leaves them that lost its power. */
+  | { readonly kind: "absent"; readonly error: TsruncError };
+
+/** @throws TsruncError `usage` (id), `io` for what cannot be read though it is there */
+export function findState(root: string, id: string): Found {
+  return stateIn(containerDirectory(root, id), id);
+}
+
+function stateIn(directory: string, id: string): Found {
   let text: string;
   try {
-    text = fs.readFileSync(path.join(directory, STATE_FILE), "utf8");
+    text = readKeptFile(path.join(directory, STATE_FILE));
   } catch (error) {
-    throw readFailure(error, id, directory);
+    if (!(error instanceof KeptFileError)) return { kind: "absent", error: readFailure(error, id, directory) };
+    return { kind: "damaged", record: believable(undefined, id), error: damaged(id, directory, error.message) };
   }
-  const record = parseRecord(text, id);
-  if (record === undefined) {
-    throw new TsruncError("not-found", `container does not exist: \`${id}\`: \`${directory}\` has no valid state`, {
-      hint: `\`delete --force ${id}\` removes it`,
-    });
+  const value = jsonOf(text);
+  const problems = value === undefined ? [] : recordProblems(value, id);
+  if (value !== undefined && problems.length === 0) return { kind: "valid", record: value as StateRecord };
+  if (text === "") return { kind: "absent", error: damaged(id, directory, "it is empty") };
+  const told = problems.map(({ field, message }) => `/${field}: ${message}`).join("; ");
+  const error = damaged(id, directory, value === undefined ? "it is no JSON" : told);
+  return { kind: "damaged", record: believable(value, id), error };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  return record;
+}
+
+function damaged(id: string, directory: string, why: string): TsruncError {
+  return new TsruncError("io", `container \`${id}\`: \`${directory}/${STATE_FILE}\` has no valid state: ${why}`, {
+    hint: `\`delete --force ${id}\` removes the container, as far as it is known`,
+  });
+}
+
+/** For `create`: nobody knows whether that container runs. */
+export function existsDamaged({ message, hint }: TsruncError, id: string): TsruncError {
+  return new TsruncError("exists", `container with given ID already exists: \`${id}\`: ${message}`, { hint });
+}
+
+/** A container's state.json. @throws TsruncError `not-found`, `usage`, `io` also for one that is damaged */
+export function loadState(root: string, id: string): StateRecord {
+  const found = findState(root, id);
+  if (found.kind === "valid") return found.record;
+  throw found.error;
 }
 
 /** The text of config.json as it was when the container was created. @throws TsruncError `not-found`, `usage`, `io` */
 export function loadConfigText(root: string, id: string): string {
   const directory = containerDirectory(root, id);
   try {
-    return fs.readFileSync(path.join(directory, CONFIG_FILE), "utf8");
+    return readKeptFile(path.join(directory, CONFIG_FILE));
   } catch (error) {
-    throw readFailure(error, id, directory);
+    throw configFailure(error, directory);
   }
+}
+
+function configFailure(error: unknown, directory: string): TsruncError {
+  const file = path.join(directory, CONFIG_FILE);
+  if (error instanceof KeptFileError) return new TsruncError("io", `\`${file}\` cannot be read: ${error.message}`);
+  return ioError("open", file, error);
 }
 
 function readFailure(error: unknown, id: string, directory: string): TsruncError {
@@ -113,19 +128,6 @@ function readFailure(error: unknown, id: string, directory: string): TsruncError
     errno,
     cause: error,
   });
-}
-
-function parseRecord(text: string, id: string): StateRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const record = value as Partial<StateRecord>;
-  const valid = record.id === id && typeof record.pid === "number" && typeof record.startTime === "number";
-  return valid && typeof record.bundle === "string" ? (value as StateRecord) : undefined;
 }
 
 /** Replaces a container's state.json in one step. @throws TsruncError `io` */
@@ -157,11 +159,8 @@ export function stateTemplate(record: StateRecord): string {
 
 /** The record in a directory, undefined when there is no valid one. */
 export function recordIn(directory: string, id: string): StateRecord | undefined {
-  try {
-    return parseRecord(fs.readFileSync(path.join(directory, STATE_FILE), "utf8"), id);
-  } catch {
-    return undefined;
-  }
+  const found = stateIn(directory, id);
+  return found.kind === "valid" ? found.record : undefined;
 }
 
 /** Whether the create that made this record died before it was done. */
@@ -178,7 +177,7 @@ export function removeContainer(root: string, id: string): void {
   const directory = containerDirectory(root, id);
   if (recordIn(directory, id) === undefined) refuseForeign(directory);
   try {
-    fs.rmSync(directory, { recursive: true, force: true });
+    removeTree(root, id, STATE_FILE);
   } catch (error) {
     throw ioError("remove", directory, error);
   }
@@ -188,8 +187,12 @@ export function removeContainer(root: string, id: string): void {
 export function refuseForeign(directory: string): void {
   let names: string[];
   try {
+    if (!fs.lstatSync(directory).isDirectory()) {
+      throw new TsruncError("exists", `\`${directory}\` is not the state of a container: it is no directory`);
+    }
     names = fs.readdirSync(directory);
   } catch (error) {
+    if (error instanceof TsruncError) throw error;
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw ioError("read", directory, error);
   }
@@ -206,8 +209,7 @@ export function sweepRoot(root: string): void {
   for (const name of entriesOf(root) ?? []) {
     // The name in full, as mkdtemp(3) made it: what is somebody else's in a root that was misnamed stays.
     const pid = /^~(\d+)\.\w+(?:\.stale)?$/.exec(name)?.[1];
-    if (pid !== undefined && !fs.existsSync(`/proc/${pid}`))
-      fs.rmSync(path.join(root, name), { recursive: true, force: true });
+    if (pid !== undefined && !fs.existsSync(`/proc/${pid}`)) removeTree(root, name);
   }
 }
 

@@ -17,7 +17,7 @@ import { launchOptions } from "./launch-options.ts";
 import type { UpdateOptions } from "./options.ts";
 import { absolutePath } from "./paths.ts";
 import { containerStatus } from "./state.ts";
-import { containerDirectory, LOCK_FILE, loadState } from "./store.ts";
+import { containerDirectory, loadState } from "./store.ts";
 import { resourcesOfFlags } from "./update-flags.ts";
 
 const STDIN = 0;
@@ -48,7 +48,7 @@ export function updateContainer(
   const last = updateResctrlOps(schemas, record.resctrl);
   if (ops.length + last.length === 0) return 0;
   const directory = containerDirectory(root, id);
-  const first: Op[] = [{ op: "lock", path: path.join(directory, LOCK_FILE) }, ...expectPlan(ops)];
+  const first: Op[] = [{ op: "lock", path: directory }, ...expectPlan(ops)];
   const program: Program = {
     launcher: [...first, ...ops, ...tell, ...last],
     init: [],
@@ -56,7 +56,7 @@ export function updateContainer(
     cleanupFrom: first.length,
     keepFds: 0,
   };
-  return context.perform(program, launchOptions(context, directory));
+  return context.perform(program, launchOptions(context, id));
 }
 
 /** What the command line asks for. @throws TsruncError `usage`, `config` (values), `io` */

@@ -2,18 +2,22 @@
 import * as fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import { TsruncError } from "../errors.ts";
+import { errnoName, errnoPhrase } from "../sys/errno.ts";
 import { addSeals, memfdCreate } from "../sys/sys.ts";
 
 export interface InitSource {
   /** A sealed memfd that the front of the standalone executable made before anything else ran. */
   readonly initFd?: number | undefined;
+  /** Why it could not. */
+  readonly initErrno?: number | undefined;
 }
 
 let made: number | undefined;
 
 /** A path to execute tsrunc-init by. @throws TsruncError `io` */
-export function initPath({ initFd }: InitSource): string {
+export function initPath({ initFd, initErrno }: InitSource): string {
   if (initFd !== undefined) return `/proc/self/fd/${initFd}`;
+  if (initErrno !== undefined) throw noMemory("tsrunc-init", errnoName(initErrno));
   made ??= sealedCopy();
   return `/proc/self/fd/${made}`;
 }
@@ -25,6 +29,19 @@ function sealedCopy(): number {
   addSeals(fd);
   return fd;
 }
+
+/** For what is put into a memfd. */
+export function noMemory(what: string, errno: string, cause?: unknown): TsruncError {
+  return new TsruncError("io", `put ${what} into memory: ${errnoPhrase(errno)}`, {
+    ...{ errno, cause, hint: HINTS[errno] },
+  });
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  EFBIG: "the limit on the size of files (RLIMIT_FSIZE, `LimitFSIZE=`) counts for memory files too",
+  EMFILE: "the limit on open files (RLIMIT_NOFILE, `LimitNOFILE=`) is too low",
+  EACCES: "`vm.memfd_noexec` forbids executable memory files, and no file system takes an unnamed file instead",
+};
 
 /** The build puts it at dist/native/, beside dist/cli.js and dist/lib/. */
 function readImage(): Buffer {

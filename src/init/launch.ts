@@ -1,15 +1,14 @@
 /** Handing a program to tsrunc-init: the calling process becomes it, or has it as a child. */
 import * as fs from "node:fs";
-import * as path from "node:path";
 import process from "node:process";
 import { TsruncError } from "../errors.ts";
 import { encode } from "../program/encode.ts";
 import { type Notes, programNotes } from "../program/narrate.ts";
 import type { Fault, ListName, Program } from "../program/program.ts";
-import { errnoOf, errnoPhrase } from "../sys/errno.ts";
-import { execve, setCloexec } from "../sys/sys.ts";
+import { errnoOf } from "../sys/errno.ts";
+import { dataMemfd, execve, setCloexec } from "../sys/sys.ts";
 import { mark, type Phase, timedPhases } from "../timing.ts";
-import { type InitSource, initPath } from "./executable.ts";
+import { type InitSource, initPath, noMemory } from "./executable.ts";
 import { type Label, type Labels, labelsOf } from "./report.ts";
 
 /** Where a waterfall of the times goes. */
@@ -21,8 +20,10 @@ export interface TimingOutput {
 }
 
 export interface LaunchOptions extends InitSource {
-  /** Where the program's file is put for the moment until tsrunc-init has opened it; ours alone. */
-  readonly directory: string;
+  /** The container's id: what remains after a failure goes with `delete --force`. */
+  readonly id: string;
+  /** RLIMIT_FSIZE that the container's process and hooks get, as `SOFT:HARD`, where it was lifted for us. */
+  readonly fileSize?: string | undefined;
   /** Working directory, for hooks; absent: as it is. */
   readonly cwd?: string;
   /** argv of the process that formats failures; the number of the program's descriptor is appended. */
@@ -56,8 +57,12 @@ export interface ReportContext {
   readonly phases?: readonly Phase[] | undefined;
 }
 
-/** Encodes the program and writes its file. @throws TsruncError `io` */
-export function writeProgram(program: Program, options: LaunchOptions): string {
+/**
+ * Encodes the program into a file in memory, to which tsrunc-init will append its reports: no verb needs a disk.
+ *
+ * @returns its descriptor @throws TsruncError `io`
+ */
+export function writeProgram(program: Program, options: LaunchOptions, closeOnExec: boolean): number {
   const { logPath, logFormat, debug, failureStatus, initLabels, timings } = options;
   const labels = labelsOf(program);
   mark("labels");
@@ -72,14 +77,13 @@ export function writeProgram(program: Program, options: LaunchOptions): string {
     timings: timings !== undefined || debug,
     fault: options.fault ?? faultOf(process.env.TSRUNC_FAULT),
   });
-  const file = path.join(options.directory, `program~${process.pid}`);
   try {
-    fs.writeFileSync(file, bytes, { mode: 0o600, flag: "wx" });
+    const fd = dataMemfd("program", closeOnExec);
+    fs.writeFileSync(fd, bytes);
+    return fd;
   } catch (error) {
-    const errno = errnoOf(error);
-    throw new TsruncError("io", `write \`${file}\`: ${errnoPhrase(errno)}`, { errno, cause: error });
+    throw noMemory("the program", error instanceof TsruncError ? (error.errno ?? "EIO") : errnoOf(error), error);
   }
-  return file;
 }
 
 /**
@@ -88,10 +92,13 @@ export function writeProgram(program: Program, options: LaunchOptions): string {
  */
 export function become(program: Program, options: LaunchOptions): never {
   if (options.cwd !== undefined) process.chdir(options.cwd);
-  const file = writeProgram(program, options);
-  // The engine marks all descriptors it inherits close-on-exec; those to be kept are opened up again.
+  // The engine marks all descriptors it inherits close-on-exec; those to be kept are opened up again. Before a new one
+  // can take the place of one that is missing.
   for (let fd = 3; fd < 3 + program.keepFds; fd++) keepOpen(fd);
-  return execve(initPath(options), ["tsrunc-init", file], process.env as Record<string, string>, program.keepFds > 0);
+  const fd = writeProgram(program, options, false);
+  const { fileSize } = options;
+  const words = ["tsrunc-init", `${fd}`, ...(fileSize === undefined ? [] : [fileSize])];
+  return execve(initPath(options), words, process.env as Record<string, string>, true);
 }
 
 function keepOpen(fd: number): void {

@@ -99,16 +99,13 @@ async function spawnProgram(
   launch: LaunchOptions,
   options: SpawnOptions,
 ): Promise<Executed> {
-  const file = writeProgram(program, { ...launch, reporter: [] });
-  // tsrunc-init removes the file as soon as it has opened it; what it reports is read through this.
-  const fd = fs.openSync(file, "r");
+  const fd = writeProgram(program, { ...launch, reporter: [] }, true);
   try {
-    const status = await runInit(initPath(launch), file, launch, options);
+    const status = await runInit(initPath(launch), fd, launch, options);
     const { failures, warnings, child } = readOutcome(fd);
     return { status: conclude(failures, warnings, status, options), child: child && watched(server, child) };
   } finally {
     fs.closeSync(fd);
-    fs.rmSync(file, { force: true });
   }
 }
 
@@ -121,14 +118,15 @@ function watched(server: InitServer, { aux: pid, startNs }: Report): ServedChild
 
 function runInit(
   init: string,
-  file: string,
+  program: number,
   { cwd }: LaunchOptions,
   { stdio = "inherit" }: SpawnOptions,
 ): Promise<number> {
+  const kept = typeof stdio === "string" ? [stdio, stdio, stdio] : stdio;
   return new Promise((resolve, reject) => {
-    const child = spawn(init, [file], {
+    const child = spawn(init, [`${kept.length}`], {
       argv0: "tsrunc-init",
-      stdio: typeof stdio === "string" ? stdio : [...stdio],
+      stdio: [...kept, program],
       env: process.env,
       ...(cwd === undefined ? {} : { cwd }),
     });

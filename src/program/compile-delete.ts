@@ -21,7 +21,7 @@ export function removalOps(input: RemovalInput, leave: readonly Op[]): Op[] {
     ...removePlan(input.cgroup.record, { kill: true }),
     ...leave,
     ...compileHooks({ spec, id, bundle, environment }, "poststop", "stopped"),
-    { op: "removeDir", path: input.stateDirectory },
+    { op: "removeDir", path: input.stateDirectory, last: "state.json", what: "state directory" },
   ];
 }
 

@@ -29,8 +29,10 @@ export const OPS = {
   unlink: { on: "L", args: { path: "str", ignore: "errnos" }, steps: ["unlink"] },
   /** Not while the file `unless` holds anything. */
   rmdir: { on: "L", args: { path: "str", unless: "str?", ignore: "errnos" }, steps: ["rmdir"] },
-  removeDir: { on: "L", args: { path: "str" }, steps: ["open", "unlink", "rmdir"] },
+  /** With all below it, on the same file system; the file `last` after everything else. */
+  removeDir: { on: "L", args: { path: "str", last: "str" }, steps: ["open", "read", "unlink", "rmdir"] },
   mkfifo: { on: "L", args: { path: "str", mode: "u64", uid: "i64", gid: "i64" }, steps: ["mkfifo", "chown"] },
+  /** Locks a directory until the launcher ends. */
   lock: { on: "L", args: { path: "str" }, steps: ["open", "flock", "stale"] },
   // Slots 0-15 are inherited by init, 16-31 stay in the launcher.
   open: { on: "B", args: { slot: "slot", path: "str", flags: "u64" }, steps: ["open"] },

@@ -86,6 +86,14 @@ export function checkSeccomp(seccomp: unknown, text: string, file: string): Secc
   return document.linux?.seccomp as Seccomp;
 }
 
+/** Checks the hooks of a config that {@link parseJson} found in a text, of which nothing else matters. */
+export function checkHooks(config: unknown, text: string, file: string): Spec["hooks"] {
+  const hooks = isFields(config) ? config.hooks : undefined;
+  const { document, found } = check<Spec>({ ociVersion: "1.3.0", root: { path: "." }, hooks }, text, file, CONFIG);
+  judge(file, validateSpec(document), found);
+  return document.hooks;
+}
+
 /** What a document must be. */
 interface Kind {
   readonly validator: Validator;

@@ -20,6 +20,7 @@ const F_ADD_SEALS = 1033;
 const FD_CLOEXEC = 1;
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
+const MFD_NOEXEC_SEAL = 0x08; // Linux 6.3
 const MFD_EXEC = 0x10; // Linux 6.3
 const SEAL_EXEC = 0x20; // Linux 6.3
 const SEAL_ALL = 0x0f; // F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE
@@ -107,6 +108,15 @@ export function memfdCreate(name: string): number {
   const executable = tryCall("memfd_create", () => libc("memfd_create", name, flags | MFD_EXEC));
   if (executable >= 0) return executable;
   if (executable !== -errnoNumber("EINVAL")) throw failure("memfd_create", `\`${name}\``, errnoName(-executable));
+  return call("memfd_create", `\`${name}\``, () => libc("memfd_create", name, flags));
+}
+
+/** An empty file in memory that holds data and can never be executed (memfd_create(2)). @throws TsruncError `io` */
+export function dataMemfd(name: string, closeOnExec: boolean): number {
+  const flags = closeOnExec ? MFD_CLOEXEC : 0;
+  const sealed = tryCall("memfd_create", () => libc("memfd_create", name, flags | MFD_NOEXEC_SEAL));
+  if (sealed >= 0) return sealed;
+  if (sealed !== -errnoNumber("EINVAL")) throw failure("memfd_create", `\`${name}\``, errnoName(-sealed));
   return call("memfd_create", `\`${name}\``, () => libc("memfd_create", name, flags));
 }
 

@@ -16,5 +16,14 @@ test("without the front there is only the name, and under Node not even that", (
 });
 
 test("what is not a number is not taken for one", () => {
-  expect(parseArgv0("x\u001fnofile=;init=-1;what=ever", true)).toEqual({ programName: "x", cwdDeleted: false });
+  expect(parseArgv0("x\u001fnofile=;init=;what=ever", true)).toEqual({ programName: "x", cwdDeleted: false });
+});
+
+test("why there is no tsrunc-init, and which limit was lifted, is kept", () => {
+  expect(parseArgv0("x\u001finit=-27;fsize=1024:4096", true)).toEqual({
+    programName: "x",
+    initErrno: 27,
+    fileSize: "1024:4096",
+    cwdDeleted: false,
+  });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { freezeProgram } from "../../src/container/pause.ts";
-import type { StateRecord } from "../../src/container/store.ts";
+import type { StateRecord } from "../../src/container/record.ts";
 
 function record(cgroup: StateRecord["cgroup"]): StateRecord {
   const made = { pid: 7, startTime: 8, id: "box", bundle: "/b", rootfs: "/b/r", created: "", owner: "root" };

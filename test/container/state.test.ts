@@ -7,8 +7,9 @@ import type { Context } from "../../src/container/context.ts";
 import { listContainers, listTable } from "../../src/container/list.ts";
 import { userName } from "../../src/container/owner.ts";
 import { self } from "../../src/container/proc.ts";
+import type { StateRecord } from "../../src/container/record.ts";
 import { containerStatus, ociState, readState } from "../../src/container/state.ts";
-import { type StateRecord, saveState } from "../../src/container/store.ts";
+import { saveState } from "../../src/container/store.ts";
 
 let root: string;
 beforeEach(() => {

@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { claimContainer } from "../../src/container/claim.ts";
 import { isAlive, readProcess, self } from "../../src/container/proc.ts";
+import type { StateRecord } from "../../src/container/record.ts";
 import * as store from "../../src/container/store.ts";
 import { PID, START } from "../../src/program/ops.ts";
 
@@ -15,7 +16,7 @@ afterEach(() => {
   fs.rmSync(root, { recursive: true });
 });
 
-function record(changes: Partial<store.StateRecord> = {}): store.StateRecord {
+function record(changes: Partial<StateRecord> = {}): StateRecord {
   return {
     pid: 0,
     startTime: 0,
@@ -32,7 +33,7 @@ function record(changes: Partial<store.StateRecord> = {}): store.StateRecord {
 /** A process reference that is certain to be dead: our pid with another start time. */
 const DEAD = { pid: process.pid, startTime: 1 };
 
-function claim(changes: Partial<store.StateRecord> = {}, stale?: store.StateRecord): string {
+function claim(changes: Partial<StateRecord> = {}, stale?: StateRecord): string {
   return claimContainer({ root, record: record(changes), config: '{"a":1}', stale });
 }
 
@@ -118,12 +119,18 @@ describe("claiming an id", () => {
     expect(fs.readdirSync(root)).toEqual(["box"]);
   });
 
-  test("takes over an empty directory and one with a damaged state", () => {
+  test("takes over an empty directory and one with an empty state", () => {
     fs.mkdirSync(path.join(root, "box"));
     claim();
-    fs.writeFileSync(path.join(root, "box", "state.json"), "{");
+    fs.writeFileSync(path.join(root, "box", "state.json"), "");
     claim({ bundle: "/new" });
     expect(store.loadState(root, "box").bundle).toBe("/new");
+  });
+
+  test("is refused for a damaged state: nobody knows whether that container runs", () => {
+    claim();
+    fs.writeFileSync(path.join(root, "box", "state.json"), "{");
+    expect(() => claim({ bundle: "/new" })).toThrow("already exists: `box`: container `box`");
   });
 
   test("never touches a directory with files that are not ours", () => {

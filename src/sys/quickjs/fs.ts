@@ -32,6 +32,7 @@ export const constants = {
   O_NONBLOCK: 0o4000,
   /** asm/fcntl.h: arm has another number than x86. */
   O_NOFOLLOW: QUICKJS_ARCH === "arm64" ? 0o100000 : 0o400000,
+  O_DIRECTORY: QUICKJS_ARCH === "arm64" ? 0o40000 : 0o200000,
   S_IFMT: 0o170000,
   S_IFDIR: 0o040000,
   S_IFREG: 0o100000,
@@ -204,26 +205,16 @@ export function readdirSync(path: string, options?: { readonly withFileTypes?: b
   return options?.withFileTypes === true ? typed : names;
 }
 
-export function rmSync(path: string, options: { readonly recursive?: boolean; readonly force?: boolean } = {}): void {
-  let result = attempt("unlinkat", AT_FDCWD, checked(path), 0);
-  if (result < 0 && options.recursive === true && lstatIsDirectory(path)) {
-    // Another process may be removing it too: what is gone is as wanted.
-    const entries = host.list(path);
-    if (typeof entries !== "number") {
-      for (let i = 0; i < entries.length; i += 2) rmSync(`${path}/${entries[i]}`, { ...options, force: true });
-    }
-    result = attempt("unlinkat", AT_FDCWD, path, AT_REMOVEDIR);
-  }
-  if (result < 0 && !(options.force === true && (result === -ENOENT || result === -ENOTDIR))) {
-    throw failure(-result, "rm", path);
-  }
+export function rmdirSync(path: string): void {
+  const result = attempt("unlinkat", AT_FDCWD, checked(path), AT_REMOVEDIR);
+  if (result < 0) throw failure(-result, "rmdir", path);
 }
 
-function lstatIsDirectory(path: string): boolean {
-  try {
-    return lstatSync(path).isDirectory();
-  } catch {
-    return false;
+/** Files only: directories are removed by descriptors, see ../remove-tree.ts. */
+export function rmSync(path: string, options: { readonly force?: boolean } = {}): void {
+  const result = attempt("unlinkat", AT_FDCWD, checked(path), 0);
+  if (result < 0 && !(options.force === true && (result === -ENOENT || result === -ENOTDIR))) {
+    throw failure(-result, "rm", path);
   }
 }
 

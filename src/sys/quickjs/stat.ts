@@ -14,6 +14,7 @@ export class Stats {
   readonly ino: number;
   readonly size: number;
   readonly dev: number;
+  readonly ctimeMs: number;
 
   constructor(view: DataView) {
     this.uid = view.getUint32(20, true);
@@ -21,6 +22,7 @@ export class Stats {
     this.mode = view.getUint16(28, true);
     this.ino = Number(view.getBigUint64(32, true));
     this.size = Number(view.getBigUint64(40, true));
+    this.ctimeMs = Number(view.getBigInt64(96, true)) * 1000 + view.getUint32(104, true) / 1e6;
     this.dev = view.getUint32(136, true) * 2 ** 20 + view.getUint32(140, true);
   }
 
