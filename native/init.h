@@ -182,6 +182,8 @@ int open_in_root(const char *path, uint64_t flags, uint64_t resolve);
 enum links { LINKS_ALL, LINKS_BUT_LAST, LINKS_NONE };
 int make_target(const char *path, enum want want, unsigned mode, enum links links);
 int open_parent(const char *path, const char **name);
+char *fd_path(char *buf, int fd);
+int fs_config(int fs, unsigned cmd, const char *key, const char *value);
 int open_tree_(int dir, const char *path, unsigned flags);
 int move_mount_(int tree, int target);
 unsigned long classic_flags(int fd, uint64_t set, uint64_t clear);
@@ -192,6 +194,7 @@ struct peers { int mount, group; };
 int leave_peers(int target, struct peers *p);
 int rejoin_peers(struct peers *p, int rc);
 int hide_kernel_files(void);
+bool is_root(int fd);
 
 /* idmap.c */
 int mapped_namespace(const char *uids, const char *gids);

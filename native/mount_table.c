@@ -1,5 +1,6 @@
 /* What is decided by the table of mounts: whom a mount shares its events with, and what stays where nothing is pivoted. */
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include "init.h"
 #include "mount_api.h"
 
@@ -48,6 +49,13 @@ static uint64_t mount_number(int fd) {
   return number;
 }
 
+/* Whether `fd` is the container's root: the same directory may be seen at another place, through another mount. */
+bool is_root(int fd) {
+  struct stat a, b;
+  if (fstat(fd, &a) < 0 || fstat(ctx.root, &b) < 0 || a.st_ino != b.st_ino || a.st_dev != b.st_dev) return false;
+  return mount_number(fd) == mount_number(ctx.root);
+}
+
 /* The mount point of a mount that is shared, else NULL: "36 35 98:0 /root /mount/point rw,noatime shared:1 - ext3 …". */
 static char *shared_at(char *table, uint64_t number) {
   char start[24];
@@ -78,9 +86,8 @@ static bool can_rejoin(void) {
 }
 
 static int make_private(int mount_fd) {
-  char path[40] = "/proc/self/fd/";
-  put_number(path + 14, (uint64_t)mount_fd);
-  return mount(NULL, path, NULL, MS_PRIVATE, NULL);
+  char path[40];
+  return mount(NULL, fd_path(path, mount_fd), NULL, MS_PRIVATE, NULL);
 }
 
 /* Takes the mount that `target` is on out of its group; a clone of it holds the place there until rejoin_peers. */
@@ -136,9 +143,8 @@ static char *kernel_files_at(char *line) {
 int hide_kernel_files(void) {
   char root[4096], *lines[512];
   size_t count = 0;
-  char name[32] = "/proc/self/fd/";
-  put_number(name + 14, (uint64_t)ctx.root);
-  ssize_t n = readlink(name, root, sizeof root - 1);
+  char name[40];
+  ssize_t n = readlink(fd_path(name, ctx.root), root, sizeof root - 1);
   char *table = n < 0 ? NULL : read_table();
   if (!table) return -1;
   root[n] = 0;

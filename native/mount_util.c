@@ -6,6 +6,10 @@
 #include "init.h"
 #include "mount_api.h"
 
+int fs_config(int fs, unsigned cmd, const char *key, const char *value) {
+  return (int)syscall(SYS_fsconfig, fs, cmd, key, value, 0);
+}
+
 int open_in_root(const char *path, uint64_t flags, uint64_t resolve) {
   struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve };
   int fd;
@@ -119,6 +123,13 @@ int open_parent(const char *path, const char **name) {
   return make_target(dir, WANT_DIRECTORY, 0755, LINKS_ALL);
 }
 
+/* `buf` has room for 40 bytes. */
+char *fd_path(char *buf, int fd) {
+  memcpy(buf, "/proc/self/fd/", 14);
+  put_number(buf + 14, (uint64_t)fd);
+  return buf;
+}
+
 int open_tree_(int dir, const char *path, unsigned flags) {
   return (int)syscall(SYS_open_tree, dir, path, flags | OPEN_TREE_CLOEXEC);
 }
@@ -164,10 +175,7 @@ int set_attributes(int fd, uint64_t set, uint64_t clear, uint64_t propagation, b
   /* EINVAL: before 5.14 it knows no NOSYMFOLLOW, which mount(2) knows since 5.10 */
   if (errno != ENOSYS && !(errno == EINVAL && ((set | clear) & MOUNT_ATTR_NOSYMFOLLOW))) return -1;
   char path[40] = "/"; /* the root is changed last, when the host's /proc is out of reach */
-  if (fd != ctx.root) {
-    memcpy(path, "/proc/self/fd/", 14);
-    put_number(path + 14, (uint64_t)fd);
-  }
+  if (fd != ctx.root) fd_path(path, fd);
   if (set || clear) {
     if (recursive) return errno = ENOSYS, -1;
     if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | classic_flags(fd, set, clear), NULL) < 0) return -1;

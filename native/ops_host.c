@@ -224,6 +224,10 @@ int do_unmount(const struct op_unmount *op) {
     put_number(path + 14, (uint64_t)fd);
     int rc = umount2(path, MNT_DETACH), error = errno;
     close(fd);
+    if (rc == 0 && !strcmp(str(vec(op->paths)[i]), "/")) { /* what lay below is the root again */
+      close(ctx.root);
+      ctx.root = open(str(op->root), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
     if (rc < 0 && error != EINVAL) return fail_errno(STEP_UNMOUNT_UMOUNT, error, str(vec(op->paths)[i]));
   }
   return 0;

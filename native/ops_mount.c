@@ -1,7 +1,6 @@
-/* The container's root file system. */
+/* Mounts in the container's root. */
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include "init.h"
 #include "mount_api.h"
@@ -12,12 +11,6 @@ enum {
   MF_RECEIVED = 64, MF_PEERS = 128, MF_PLAIN = 256, MF_COPY_SYMLINK = 512,
 };
 
-static char *fd_path(char *buf, int fd) {
-  memcpy(buf, "/proc/self/fd/", 14);
-  put_number(buf + 14, (uint64_t)fd);
-  return buf;
-}
-
 static enum links links_of(uint64_t flags) {
   return flags & MF_PLAIN ? LINKS_NONE : flags & MF_NOFOLLOW ? LINKS_BUT_LAST : LINKS_ALL;
 }
@@ -27,62 +20,6 @@ static int check_procfs(int target, uint64_t flags) {
   struct statfs fs;
   if ((flags & MF_ALLOW_PROC) || fstatfs(target, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) return 0;
   return errno = EPERM, -1;
-}
-
-int do_propagation(const struct op_propagation *op) {
-  return mount(NULL, str(op->path), NULL, op->flags, NULL) < 0 ? fail(STEP_PROPAGATION_MOUNT, str(op->path)) : 0;
-}
-
-static int set_propagation(int fd, uint64_t flags) {
-  char path[40];
-  return mount(NULL, fd_path(path, fd), NULL, flags, NULL);
-}
-
-/* The mount that `root` lies on. */
-static int set_parent_propagation(const char *root, uint64_t flags) {
-  size_t len = strlen(root);
-  if (len >= 4096) return errno = ENAMETOOLONG, -1;
-  char path[len + 1];
-  memcpy(path, root, len + 1);
-  for (;;) {
-    if (mount(NULL, path, NULL, flags, NULL) == 0) return 0;
-    if (errno != EINVAL || !strcmp(path, "/")) return -1; /* EINVAL: no mount point, so a level up */
-    char *slash = strrchr(path, '/');
-    if (slash == path) slash++;
-    *slash = 0;
-  }
-}
-
-/* What is below an unbindable mount cannot be cloned until that is a private one. */
-static int clone_root(int dir, const char *path) {
-  int tree = open_tree_(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
-  if (tree >= 0 || errno != EINVAL || set_parent_propagation(path, MS_PRIVATE) < 0) return tree;
-  return open_tree_(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
-}
-
-/*
- * The new root is never attached to a shared mount, for the host would see all of it, and pivot_root(2) refuses it.
- * Nor does any mount below it stay in the group of one of the host's.
- */
-int do_root(const struct op_root *op) {
-  const char *path = str(op->path);
-  int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (dir < 0) return fail(STEP_ROOT_OPEN, path);
-  if (op->parent && set_parent_propagation(path, op->parent) < 0) return fail(STEP_ROOT_PARENT, path);
-  if (!op->bind) {
-    ctx.root = dir;
-    return fchdir(dir) < 0 ? fail(STEP_ROOT_OPEN, path) : 0;
-  }
-  ctx.root = clone_root(dir, path);
-  if (ctx.root < 0) return fail(STEP_ROOT_CLONE, path);
-  if (move_mount_(ctx.root, dir) < 0) return fail(STEP_ROOT_MOVE, path);
-  close(dir);
-  if (op->propagation && set_propagation(ctx.root, op->propagation) < 0) return fail(STEP_ROOT_PROPAGATION, path);
-  return fchdir(ctx.root) < 0 ? fail(STEP_ROOT_OPEN, path) : 0; /* where hooks of the container start, as with runc */
-}
-
-static int fs_config(int fs, unsigned cmd, const char *key, const char *value) {
-  return (int)syscall(SYS_fsconfig, fs, cmd, key, value, 0);
 }
 
 /* What the file system says of an option it refuses is read from the context ("e tmpfs: Bad value for 'size'"). */
@@ -149,6 +86,22 @@ static int classic_mount(const struct op_mount *op, int target, const mode_t *mo
   return rejoin_peers(&peers, rc);
 }
 
+/* The topmost mount on a directory of the host's namespace, while its root is ours. */
+static int open_top(int dir) {
+  char name[40], path[4096];
+  ssize_t n = readlink(fd_path(name, dir), path, sizeof path - 1);
+  if (n < 0) return -1;
+  path[n] = 0;
+  return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* What is mounted on the root is the root from then on: what was mounted in the old one is no longer seen. */
+static int change_root(int tree) {
+  close(ctx.root);
+  ctx.root = tree;
+  return fchdir(tree);
+}
+
 /* The mode of the directory that was there before; of one made for the mount there is nothing to inherit. */
 static int inherited_mode(const char *dest, mode_t *mode) {
   struct stat st;
@@ -165,9 +118,9 @@ int do_mount(const struct op_mount *op) {
   int target = make_target(dest, WANT_DIRECTORY, 0755, links_of(op->flags));
   if (target < 0) return fail(STEP_MOUNT_TARGET, dest);
   if (check_procfs(target, op->flags) < 0) return fail(STEP_MOUNT_PROCFS, dest);
-  bool classic = op->flags & MF_CLASSIC;
+  bool classic = op->flags & MF_CLASSIC, covers = is_root(target);
   if (classic && classic_mount(op, target, inherit ? &mode : NULL) < 0) return fail(STEP_MOUNT_CREATE, dest);
-  int tree = classic ? open_in_root(dest, O_PATH, 0) : new_instance(op, inherit ? &mode : NULL);
+  int tree = !classic ? new_instance(op, inherit ? &mode : NULL) : covers ? open_top(target) : open_in_root(dest, O_PATH, 0);
   if (tree < 0) return classic ? fail(STEP_MOUNT_TARGET, dest) : -1;
   if ((op->flags & MF_COPY_UP) && copy_up(target, tree) < 0) return fail(STEP_MOUNT_COPY, dest);
   if (!classic && move_mount_(tree, target) < 0) return fail(STEP_MOUNT_MOVE, dest);
@@ -176,9 +129,8 @@ int do_mount(const struct op_mount *op) {
   /* Nothing is below a new instance: no recursion, which would need Linux 5.12. */
   if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, false) < 0) return fail(STEP_MOUNT_ATTRIBUTES, dest);
   if (set_attributes(tree, 0, 0, op->propagation, op->propagation & MS_REC) < 0) return fail(STEP_MOUNT_PROPAGATION, dest);
-  close(tree);
   close(target);
-  return 0;
+  return covers ? change_root(tree) : close(tree);
 }
 
 static int open_source(const struct op_bind *op) {
@@ -227,6 +179,7 @@ int do_bind(const struct op_bind *op) {
   int target = make_target(dest, S_ISDIR(st.st_mode) ? WANT_DIRECTORY : WANT_FILE, 0755, links_of(op->flags));
   if (target < 0) return fail(STEP_BIND_TARGET, dest);
   if (fs.f_type != PROC_SUPER_MAGIC && check_procfs(target, op->flags) < 0) return fail(STEP_BIND_PROCFS, dest);
+  bool covers = is_root(target);
   /* Before the move where the kernel can (5.12): it is never seen with more rights than it is to have. */
   int early = bind_attributes(op, tree);
   if (early < 0 && errno != ENOSYS && errno != EINVAL) return fail(STEP_BIND_ATTRIBUTES, dest);
@@ -235,9 +188,8 @@ int do_bind(const struct op_bind *op) {
   if (set_attributes(tree, op->recursive_set, op->recursive_clear, 0, op->recursive) < 0) return fail(STEP_BIND_ATTRIBUTES, dest);
   if (set_attributes(tree, 0, 0, op->propagation, op->propagation & MS_REC) < 0) return fail(STEP_BIND_PROPAGATION, dest);
   if (op->flags & MF_PEERS) ctx.peers = true;
-  close(tree);
   close(target);
-  return 0;
+  return covers ? change_root(tree) : close(tree);
 }
 
 int do_remount(const struct op_remount *op) {
@@ -258,147 +210,4 @@ int do_remount(const struct op_remount *op) {
     return fail(STEP_REMOUNT_PROPAGATION, str(op->dest));
   close(target);
   return 0;
-}
-
-int do_root_dir(const struct op_root_dir *op) {
-  int fd = make_target(str(op->dest), WANT_DIRECTORY, (unsigned)op->mode, LINKS_ALL);
-  if (fd < 0) return fail(STEP_ROOT_DIR_MKDIR, str(op->dest));
-  close(fd);
-  return 0;
-}
-
-int do_symlink(const struct op_symlink *op) {
-  const char *name;
-  int parent = open_parent(str(op->dest), &name);
-  if (parent < 0) return fail(STEP_SYMLINK_PARENT, str(op->dest));
-  if (op->replace && unlinkat(parent, name, 0) < 0 && errno != ENOENT) return fail(STEP_SYMLINK_UNLINK, str(op->dest));
-  if (symlinkat(str(op->target), parent, name) < 0 && errno != EEXIST) return fail(STEP_SYMLINK_SYMLINK, str(op->dest));
-  close(parent);
-  return 0;
-}
-
-/* In a user namespace the kernel makes no devices: the host's is bound there. */
-static int bind_device(const struct op_device *op) {
-  int tree = open_tree_(AT_FDCWD, str(op->bind), OPEN_TREE_CLONE);
-  struct stat st;
-  if (tree < 0 || fstat(tree, &st) < 0) return fail(STEP_DEVICE_SOURCE, str(op->bind));
-  /* The path is one of the container's: what the host has there may be anything. */
-  if ((st.st_mode & S_IFMT) != (mode_t)op->type || st.st_rdev != makedev((unsigned)op->major, (unsigned)op->minor))
-    return fail_errno(STEP_DEVICE_SOURCE, ENODEV, str(op->bind));
-  int target = make_target(str(op->dest), WANT_FILE, 0644, LINKS_ALL);
-  if (target < 0) return fail(STEP_DEVICE_TARGET, str(op->dest));
-  if (move_mount_(tree, target) < 0) return fail(STEP_DEVICE_BIND, str(op->dest));
-  close(tree);
-  close(target);
-  return 0;
-}
-
-int do_device(const struct op_device *op) {
-  if (op->bind.off) return bind_device(op);
-  const char *name;
-  int parent = open_parent(str(op->dest), &name);
-  if (parent < 0) return fail(STEP_DEVICE_PARENT, str(op->dest));
-  dev_t dev = makedev((unsigned)op->major, (unsigned)op->minor);
-  mode_t type = (mode_t)op->type;
-  if (mknodat(parent, name, type | (mode_t)op->mode, dev) < 0) {
-    struct stat st;
-    int error = errno;
-    bool same = error == EEXIST && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IFMT) == type &&
-                (type == S_IFIFO || st.st_rdev == dev);
-    close(parent);
-    return same && op->keep ? 0 : fail_errno(STEP_DEVICE_MKNOD, error, str(op->dest));
-  }
-  if (fchownat(parent, name, (uid_t)op->uid, (gid_t)op->gid, AT_SYMLINK_NOFOLLOW) < 0)
-    return fail(STEP_DEVICE_CHOWN, str(op->dest));
-  /* mknod's mode went through no umask (it is 0), but a default ACL may have changed it */
-  close(parent);
-  return 0;
-}
-
-/* Opened while only the host's /dev can be seen; what masks a path is proven to be the real one (CVE-2025-31133). */
-int do_null_device(const struct op_null_device *op) {
-  (void)op;
-  struct stat st;
-  ctx.null = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (ctx.null < 0 || fstat(ctx.null, &st) < 0) return fail(STEP_NULL_DEVICE_OPEN, "/dev/null");
-  if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) return fail_errno(STEP_NULL_DEVICE_IDENTITY, ENODEV, "/dev/null");
-  return 0;
-}
-
-/* One read-only tmpfs for all masked directories: each superblock costs a shrinker (runc#5275). */
-static int empty_directory(const char *context) {
-  static int first = -1;
-  if (first >= 0) return open_tree_(first, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
-  int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
-  if (fs < 0 || fs_config(fs, SET_FLAG, "ro", NULL) < 0 || fs_config(fs, SET_STRING, "nr_inodes", "1") < 0 ||
-      (context && fs_config(fs, SET_STRING, "context", context) < 0) ||
-      fs_config(fs, CMD_CREATE, NULL, NULL) < 0)
-    return -1;
-  first = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-  close(fs);
-  return first < 0 ? -1 : dup(first);
-}
-
-int do_mask(const struct op_mask *op) {
-  int target = open_in_root(str(op->dest), O_PATH, 0);
-  if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : fail(STEP_MASK_OPEN, str(op->dest));
-  struct stat st;
-  if (fstat(target, &st) < 0) return fail(STEP_MASK_OPEN, str(op->dest));
-  bool directory = S_ISDIR(st.st_mode);
-  int tree = directory ? empty_directory(str(op->context)) : open_tree_(ctx.null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
-  if (tree < 0) return fail(directory ? STEP_MASK_TMPFS : STEP_MASK_NULL, str(op->dest));
-  if (move_mount_(tree, target) < 0) return fail(STEP_MASK_ATTACH, str(op->dest));
-  close(tree);
-  close(target);
-  return 0;
-}
-
-int do_readonly(const struct op_readonly *op) {
-  int target = open_in_root(str(op->dest), O_PATH, 0);
-  if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : fail(STEP_READONLY_OPEN, str(op->dest));
-  int tree = open_tree_(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
-  if (tree < 0) return fail(STEP_READONLY_CLONE, str(op->dest));
-  int early = set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, false);
-  if (move_mount_(tree, target) < 0) return fail(STEP_READONLY_ATTACH, str(op->dest));
-  if (early < 0 && set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, false) < 0) return fail(STEP_READONLY_ATTRIBUTES, str(op->dest));
-  close(tree);
-  close(target);
-  return 0;
-}
-
-enum { PIVOT_ROOT, PIVOT_MOVE, PIVOT_CHROOT };
-
-int do_pivot(const struct op_pivot *op) {
-  int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (old < 0 || fchdir(ctx.root) < 0) return fail(STEP_PIVOT_OPEN, NULL);
-  if (op->mode == PIVOT_ROOT) {
-    if (syscall(SYS_pivot_root, ".", ".") < 0) return fail(STEP_PIVOT_PIVOT_ROOT, NULL);
-    /* The old root now lies on the new one. A slave, so that its unmounting does not reach the host. */
-    if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 || umount2(".", MNT_DETACH) < 0)
-      return fail(STEP_PIVOT_OLD_ROOT, NULL);
-    if (chdir("/") < 0) return fail(STEP_PIVOT_CHDIR, NULL);
-  } else {
-    /* What is moved onto the host's root, or covers a part of it, is not for its peers. */
-    if (op->mode == PIVOT_MOVE && mount(NULL, "/", NULL, MS_SLAVE, NULL) < 0) return fail(STEP_PIVOT_OLD_ROOT, NULL);
-    if (op->mode == PIVOT_MOVE && hide_kernel_files() < 0) return fail(STEP_PIVOT_OLD_ROOT, NULL);
-    if (op->mode == PIVOT_MOVE && mount(".", "/", NULL, MS_MOVE, NULL) < 0) return fail(STEP_PIVOT_MOVE, NULL);
-    if (chroot(".") < 0) return fail(STEP_PIVOT_CHROOT, NULL);
-    if (chdir("/") < 0) return fail(STEP_PIVOT_CHDIR, NULL);
-  }
-  close(old);
-  close(ctx.root);
-  ctx.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return ctx.root < 0 ? fail(STEP_PIVOT_OPEN, NULL) : 0;
-}
-
-int do_enter_root(const struct op_enter_root *op) {
-  if (op->slot >= 0 && (fchdir(slot_fd(op->slot)) < 0 || chroot(".") < 0)) return fail(STEP_ENTER_ROOT_CHROOT, NULL);
-  if (op->slot >= 0) set_slot(op->slot, -1);
-  ctx.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return ctx.root < 0 || chdir("/") < 0 ? fail(STEP_ENTER_ROOT_OPEN, NULL) : 0;
-}
-
-int do_root_attributes(const struct op_root_attributes *op) {
-  if (op->propagation && mount(NULL, "/", NULL, op->propagation, NULL) < 0) return fail(STEP_ROOT_ATTRIBUTES_PROPAGATION, "/");
-  return set_attributes(ctx.root, op->set, 0, 0, false) < 0 ? fail(STEP_ROOT_ATTRIBUTES_ATTRIBUTES, "/") : 0;
 }

@@ -1,9 +1,9 @@
 /** What of a config and its host the container's cgroup depends on. */
-import * as path from "node:path";
 import type { CgroupInput } from "../cgroups/types.ts";
 import { hostId, namespacesOf } from "../program/compile-namespaces.ts";
 import type { HostFacts } from "../program/input.ts";
 import { MOUNT_ATTR_RDONLY, parseMountOptions } from "../program/mount-options.ts";
+import { insidePath } from "../spec/paths.ts";
 import type { Spec } from "../spec/types.ts";
 import { type Context, isRootless } from "./context.ts";
 
@@ -36,6 +36,6 @@ export function cgroupOwner(spec: Spec, euid: number): number | undefined {
 
 function isWritableCgroup(mount: NonNullable<Spec["mounts"]>[number]): boolean {
   const isCgroup = mount.source === "cgroup" || mount.type === "cgroup" || mount.type === "cgroup2";
-  if (!isCgroup || path.posix.resolve("/", mount.destination) !== "/sys/fs/cgroup") return false;
+  if (!isCgroup || insidePath(mount.destination) !== "/sys/fs/cgroup") return false;
   return (parseMountOptions(mount.options ?? []).set & MOUNT_ATTR_RDONLY) === 0;
 }

@@ -5,6 +5,7 @@ import { readCgroupFacts } from "../cgroups/facts.ts";
 import type { HostFacts } from "../program/input.ts";
 import { resctrlMount } from "../resctrl/mount.ts";
 import { findNamespace } from "../spec/check-namespaces.ts";
+import { hostPath } from "../spec/paths.ts";
 import type { Spec } from "../spec/types.ts";
 import type { Context } from "./context.ts";
 import { isInUserNamespace } from "./context.ts";
@@ -59,7 +60,7 @@ export function readHostFacts(context: Context, spec: Spec): HostFacts {
 
 /** Namespaces are the same where their files are (namespaces(7)). One that is not there is told of when it is opened. */
 function joinsOwnNetwork(spec: Spec): boolean {
-  const path = findNamespace(spec, "network")?.path ?? "";
+  const path = hostPath(findNamespace(spec, "network")?.path ?? "");
   if (path === "") return false;
   try {
     const [own, joined] = [fs.statSync("/proc/self/ns/net"), fs.statSync(path)];

@@ -1,4 +1,5 @@
 /** Hooks (config.md, "POSIX-platform Hooks"). */
+import { hostPath } from "../spec/paths.ts";
 import type { Hook, HookName, Spec } from "../spec/types.ts";
 import { environmentOf } from "./compile-process.ts";
 import { literal, type Op, PID } from "./ops.ts";
@@ -37,7 +38,7 @@ export function compileHooks(input: HookInput, name: HookName, status: string): 
 function hookOp(hook: Hook, name: HookName, i: number, state: string, environment: readonly string[]): Op {
   return {
     op: "spawn",
-    path: hook.path,
+    path: hostPath(hook.path),
     argv: (hook.args === undefined || hook.args.length === 0 ? [hook.path] : hook.args).map(literal),
     env: hook.env ?? environment,
     // As runc: a hook in the container has the environment of its process, so far as it has none of its own.

@@ -3,6 +3,7 @@ import * as path from "node:path";
 import type { CgroupFacts } from "../cgroups/facts.ts";
 import { TsruncError } from "../errors.ts";
 import { isBindMount } from "../spec/mount-words.ts";
+import { hostPath, insidePath } from "../spec/paths.ts";
 import type { IDMapping, Mount } from "../spec/types.ts";
 import { compileCgroupMount } from "./compile-cgroup-mount.ts";
 import { hasOwn, mapText, namespacesOf } from "./compile-namespaces.ts";
@@ -34,6 +35,7 @@ const PROC_FILES = [
   "/proc/swaps",
   "/proc/uptime",
   "/proc/net/dev",
+  "/proc/sys/crypto/fips_enabled",
   "/proc/sys/kernel/ns_last_pid",
 ];
 
@@ -45,20 +47,18 @@ export interface MountEntry {
   readonly what: string;
 }
 
+/** Where a mount goes; as with runc, a destination may be written as the host sees it. */
+export function destinationOf({ destination }: Mount, rootfs: string): string {
+  const wanted = insidePath(destination);
+  if (rootfs === "/" || !wanted.startsWith(rootfs)) return wanted;
+  return wanted === rootfs ? "/" : wanted[rootfs.length] === "/" ? wanted.slice(rootfs.length) : wanted;
+}
+
 export function mountEntries(mounts: readonly Mount[], rootfs: string): MountEntry[] {
   return mounts.map((mount, i) => {
-    // A relative destination is relative to the root (config.md since 1.2).
-    const { destination } = mount;
-    const wanted = path.posix.normalize(destination.startsWith("/") ? destination : `/${destination}`);
-    // As runc: a destination may be written as the host sees it.
-    const dest = rootfs !== "/" && wanted.startsWith(`${rootfs}/`) ? wanted.slice(rootfs.length) : wanted;
-    return {
-      mount,
-      options: parseMountOptions(mount.options ?? []),
-      dest,
-      at: `/mounts/${i}`,
-      what: `mounts[${i}] (${dest})`,
-    };
+    const dest = destinationOf(mount, rootfs);
+    const options = parseMountOptions(mount.options ?? []);
+    return { mount, options, dest, at: `/mounts/${i}`, what: `mounts[${i}] (${dest})` };
   });
 }
 
@@ -215,7 +215,7 @@ function bindOp(entry: MountEntry, input: CompileInput): Op {
   const group = groupOf(entry, input);
   return {
     op: "bind",
-    source: path.resolve(input.bundle, mount.source),
+    source: sourceOf(mount.source, input.bundle),
     dest,
     recursive: options.recursive || mount.type === "rbind",
     ...bindAttributes(options),
@@ -230,6 +230,10 @@ function bindOp(entry: MountEntry, input: CompileInput): Op {
     at,
     what,
   };
+}
+
+function sourceOf(source: string, bundle: string): string {
+  return hostPath(source.startsWith("/") ? source : path.posix.join(bundle, source));
 }
 
 const GROUPS = { none: 0, leave: 1, stay: 2 } as const;

@@ -1,5 +1,6 @@
 /** Namespaces: which are made, which are joined, and who is who in a user namespace (config-linux.md, "Namespaces"). */
 import { TsruncError } from "../errors.ts";
+import { hostPath } from "../spec/paths.ts";
 import type { IDMapping, NamespaceType, Spec } from "../spec/types.ts";
 import type { HostFacts } from "./input.ts";
 import { literal, type Op, type OpOf, PID, TOKENS } from "./ops.ts";
@@ -29,7 +30,7 @@ export function namespacesOf(spec: Spec): Namespaces {
   const joined = new Map<NamespaceType, { readonly path: string; readonly at: string }>();
   for (const [i, ns] of (spec.linux?.namespaces ?? []).entries()) {
     if (ns.path === undefined || ns.path === "") made.add(ns.type);
-    else joined.set(ns.type, { path: ns.path, at: `/linux/namespaces/${i}` });
+    else joined.set(ns.type, { path: hostPath(ns.path), at: `/linux/namespaces/${i}` });
   }
   return { made, joined };
 }

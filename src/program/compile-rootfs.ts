@@ -1,6 +1,6 @@
 /** The container's root: what lies around and on top of `mounts`. */
-import * as path from "node:path";
 import { TsruncError } from "../errors.ts";
+import { insidePath } from "../spec/paths.ts";
 import type { Device, Spec } from "../spec/types.ts";
 import { compileMounts, isBind, type MountEntry, mountEntries, sendsTrees } from "./compile-mounts.ts";
 import { hasOwn, type Namespaces, namespacesOf } from "./compile-namespaces.ts";
@@ -17,7 +17,7 @@ import {
   MS_UNBINDABLE,
 } from "./mount-options.ts";
 import { keepsPeers, mountLabel, propagationOp, readonlyOp, rootPropagation } from "./mount-parts.ts";
-import { MOUNT_FLAGS, type Op, PIVOT_MODES } from "./ops.ts";
+import { MOUNT_FLAGS, type Op, type OpOf, PIVOT_MODES } from "./ops.ts";
 
 const S_IFCHR = 0o20000;
 const S_IFBLK = 0o60000;
@@ -75,7 +75,7 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   const entries = mountEntries(spec.mounts ?? [], input.rootfs);
   const dev = needsDev(entries);
   const mounts = compileMounts(entries, input);
-  const prepare = dev ? mounts.map(writableDev) : mounts;
+  const prepare = mounts.map((op) => (isWrittenTo(op, dev) ? writable(op) : op));
   prepare.push(...(dev ? devOps(input, ns) : devicesElsewhere(input, ns)));
   return {
     root,
@@ -114,16 +114,24 @@ function notifyMount(input: CompileInput, ns: Namespaces): Op[] {
   ];
 }
 
-/** A read-only /dev is writable until its devices are made. */
-function writableDev(op: Op): Op {
-  if (op.op !== "mount" || op.dest !== "/dev") return op;
+/** In a new root, and in a /dev of the container's own, more is made after them. */
+function isWrittenTo(op: Op, dev: boolean): op is OpOf<"mount"> | OpOf<"bind"> {
+  return (
+    (op.op === "mount" && dev && op.dest === "/dev") || ((op.op === "mount" || op.op === "bind") && op.dest === "/")
+  );
+}
+
+/** Read-only it turns when that is done. */
+function writable(op: OpOf<"mount"> | OpOf<"bind">): Op {
+  if (op.op === "bind") return { ...op, set: Number(op.set) & ~MOUNT_ATTR_RDONLY };
   // MS_RDONLY, where the mount is made by mount(2), is the same bit.
-  return { ...op, attr: Number(op.attr) & ~MOUNT_ATTR_RDONLY };
+  const attr = Number(op.attr) & ~MOUNT_ATTR_RDONLY;
+  return { ...op, attr, recursiveSet: Number(op.recursiveSet) & ~MOUNT_ATTR_RDONLY };
 }
 
 /** As runc: where the config brings the whole /dev of another place, it is left alone. */
 function needsDev(entries: readonly MountEntry[]): boolean {
-  return !entries.some((entry) => entry.mount.destination.replace(/\/+$/, "") === "/dev" && isBind(entry));
+  return !entries.some((entry) => entry.dest === "/dev" && isBind(entry));
 }
 
 /** How the root's mount and those below it leave the groups of the host's; `parent` must not be shared. */
@@ -141,15 +149,13 @@ function bindsDevices({ facts }: CompileInput, ns: Namespaces): boolean {
 /** Devices may be anywhere; in a /dev that is another place's, making one would change that place. */
 function devicesElsewhere(input: CompileInput, ns: Namespaces): Op[] {
   return (input.spec.linux?.devices ?? []).flatMap((device, i) =>
-    `${path.posix.resolve("/", device.path)}/`.startsWith("/dev/")
-      ? []
-      : [deviceOp(device, i, bindsDevices(input, ns))],
+    `${insidePath(device.path)}/`.startsWith("/dev/") ? [] : [deviceOp(device, i, bindsDevices(input, ns))],
   );
 }
 
 function devOps(input: CompileInput, ns: Namespaces): Op[] {
   const bind = bindsDevices(input, ns);
-  const configured = new Set((input.spec.linux?.devices ?? []).map((d) => d.path));
+  const configured = new Set((input.spec.linux?.devices ?? []).map((d) => insidePath(d.path)));
   const ops: Op[] = [];
   for (const [name, major, minor] of DEFAULT_DEVICES) {
     const dest = `/dev/${name}`;
@@ -166,20 +172,21 @@ function devOps(input: CompileInput, ns: Namespaces): Op[] {
 }
 
 function deviceOp(device: Device, i: number, bind: boolean): Op {
+  const dest = insidePath(device.path);
   const type = device.type === "b" ? S_IFBLK : device.type === "p" ? S_IFIFO : S_IFCHR;
   return {
     op: "device",
-    dest: device.path,
+    dest,
     type,
     major: device.type === "p" ? 0 : (device.major ?? 0),
     minor: device.type === "p" ? 0 : (device.minor ?? 0),
     mode: (device.fileMode ?? 0o666) & 0o7777,
     uid: device.uid ?? 0,
     gid: device.gid ?? 0,
-    bind: bind && device.type !== "p" ? device.path : undefined,
+    bind: bind && device.type !== "p" ? dest : undefined,
     keep: true,
     at: `/linux/devices/${i}`,
-    what: `devices[${i}] (${device.path})`,
+    what: `devices[${i}] (${dest})`,
   };
 }
 
@@ -198,12 +205,26 @@ function enterOps(input: CompileInput, own: boolean, propagation: number): Op[] 
  * A slave or private root is that from the start; what is shared or unbindable could be neither pivoted to nor cloned.
  */
 function finishOps(spec: Spec, propagation: number, entries: readonly MountEntry[]): Op[] {
-  const set = spec.root?.readonly === true ? MOUNT_ATTR_RDONLY : 0;
+  const readonly = readonlyRoot(spec, entries);
+  const set = readonly === undefined ? 0 : MOUNT_ATTR_RDONLY;
   const spread = (propagation & (MS_SHARED | MS_UNBINDABLE)) !== 0 ? propagation : 0;
   if (set === 0 && spread === 0) return [];
-  const at = set !== 0 ? "/root/readonly" : "/linux/rootfsPropagation";
+  const at = readonly ?? "/linux/rootfsPropagation";
   const ops: Op[] = [{ op: "rootAttributes", set, propagation: spread, at, what: "rootfs" }];
   return (spread & MS_REC) !== 0 ? [...ops, ...ownPropagation(entries)] : ops;
+}
+
+function isReadonly({ options }: MountEntry): boolean {
+  return ((options.set | options.recursiveSet) & MOUNT_ATTR_RDONLY) !== 0;
+}
+
+/** Which field asks for a read-only root: a mount on the root may be it. */
+function readonlyRoot(spec: Spec, entries: readonly MountEntry[]): string | undefined {
+  if (spec.root?.readonly === true) return "/root/readonly";
+  const listed = (spec.linux?.readonlyPaths ?? []).findIndex((text) => insidePath(text) === "/");
+  if (listed >= 0) return `/linux/readonlyPaths/${listed}`;
+  const root = entries.findLast(({ dest, options }) => dest === "/" && !options.remount);
+  return root !== undefined && isReadonly(root) ? root.at : undefined;
 }
 
 /** What a mount asks for itself comes before what the root says of all below it. What is covered by now needs neither. */
@@ -218,14 +239,16 @@ function ownPropagation(entries: readonly MountEntry[]): Op[] {
 /** @param entries mounts that may be of a /dev that is to turn read-only now */
 function coverOps(spec: Spec, entries: readonly MountEntry[], context: string | undefined): Op[] {
   const ops: Op[] = [];
-  for (const { dest, options, at, what } of entries) {
-    if (dest !== "/dev" || (options.set & MOUNT_ATTR_RDONLY) === 0) continue;
-    ops.push(readonlyOp(dest, at, what));
+  for (const entry of entries) {
+    if (entry.dest === "/dev" && isReadonly(entry)) ops.push(readonlyOp(entry.dest, entry.at, entry.what));
   }
   const cover = (field: "readonlyPaths" | "maskedPaths", op: (dest: string, at: string, what: string) => Op) => {
-    const list = spec.linux?.[field] ?? [];
-    for (const [i, dest] of list.entries()) {
-      if (list.indexOf(dest) === i) ops.push(op(dest, `/linux/${field}/${i}`, `${field}[${i}] (${dest})`));
+    // Read-only, the root itself turns last, when its mount is the only one left to change.
+    const seen = new Set(["/"]);
+    for (const [i, text] of (spec.linux?.[field] ?? []).entries()) {
+      const dest = insidePath(text);
+      if (!seen.has(dest)) ops.push(op(dest, `/linux/${field}/${i}`, `${field}[${i}] (${dest})`));
+      seen.add(dest);
     }
   };
   cover("readonlyPaths", (dest, at, what) => ({ op: "readonly", dest, at, what }));

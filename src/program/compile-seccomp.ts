@@ -1,5 +1,6 @@
 /** linux.seccomp: loading the filter, and the hand-over of its listener (config-linux.md, "Seccomp"). */
 import { TsruncError } from "../errors.ts";
+import { hostPath } from "../spec/paths.ts";
 import { stateText } from "./compile-hooks.ts";
 import type { CompileInput } from "./input.ts";
 import { type Op, PID } from "./ops.ts";
@@ -31,7 +32,7 @@ export function compileSeccompOps(input: SeccompInput, slot: number): SeccompOps
     throw new TsruncError("config", "`SCMP_ACT_NOTIFY` needs a `listenerPath`", { at: `${AT}/listenerPath` });
   }
   return {
-    connect: [{ op: "connect", slot, path, at: `${AT}/listenerPath`, what: "seccomp agent" }],
+    connect: [{ op: "connect", slot, path: hostPath(path), at: `${AT}/listenerPath`, what: "seccomp agent" }],
     launcher: [{ op: "seccompListener", slot, state: processState(input), at: AT, what: "seccomp agent" }],
     init,
   };

@@ -430,7 +430,7 @@ export const MOUNT_FLAGS = {
   /** Where the source is a symbolic link, one like it is made. */
   copySymlink: 512,
 } as const;
-/** Values of `mode` of the op pivot; `PIVOT_*` in native/ops_mount.c. */
+/** Values of `mode` of the op pivot; `PIVOT_*` in native/ops_root.c. */
 export const PIVOT_MODES = { pivotRoot: 0, move: 1, chroot: 2 } as const;
 /** `hard` of the op rlimit: leave the hard limit as it is. */
 export const KEEP_HARD_LIMIT = (1n << 64n) - 2n;

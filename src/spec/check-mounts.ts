@@ -1,6 +1,7 @@
 /** Checks of the root, mounts, hooks, devices and of the paths that are masked or made read-only. */
 import { checkMappings, findNamespace } from "./check-namespaces.ts";
 import { isBindMount, mountWords, SUPERBLOCK_OPTIONS } from "./mount-words.ts";
+import { insidePath } from "./paths.ts";
 import { show } from "./pointer.ts";
 import type { Report } from "./report.ts";
 import { each, error, warn } from "./report.ts";
@@ -13,8 +14,9 @@ export function checkRoot(spec: Spec, report: Report): void {
 export function checkMounts(spec: Spec, report: Report): void {
   each(spec.mounts, (mount, index) => {
     const at = `/mounts/${index}`;
-    if (!mount.destination.startsWith("/")) {
-      const message = `relative destination ${show(mount.destination)} is deprecated and taken as \`/${mount.destination}\``;
+    if (mount.destination === "") error(report, `${at}/destination`, "expected a path, found none");
+    else if (!mount.destination.startsWith("/")) {
+      const message = `relative destination ${show(mount.destination)} is deprecated and taken as \`${insidePath(mount.destination)}\``;
       warn(report, `${at}/destination`, message);
     }
     checkSource(mount, at, report);
@@ -85,15 +87,16 @@ export function checkDevices(spec: Spec, report: Report): void {
   const byPath = new Map<string, string>();
   each(spec.linux?.devices, (device, index) => {
     const at = `/linux/devices/${index}`;
-    if (!device.path.startsWith("/")) {
+    const path = insidePath(device.path);
+    if (!device.path.startsWith("/") || path === "/") {
       error(report, `${at}/path`, `expected an absolute path, found ${show(device.path)}`);
     }
     checkDeviceNumbers(device, at, report);
     const node = `${device.type === "u" ? "c" : device.type} ${device.major}:${device.minor}`;
-    if ((byPath.get(device.path) ?? node) !== node) {
+    if ((byPath.get(path) ?? node) !== node) {
       error(report, `${at}/path`, `${show(device.path)} is listed before as another device`);
     }
-    byPath.set(device.path, node);
+    byPath.set(path, node);
   });
 }
 
@@ -112,9 +115,10 @@ export function checkRestrictedPaths(spec: Spec, report: Report): void {
       error(report, `/linux/${name}`, "needs a `mount` namespace, found none");
     }
     each(paths, (path, index) => {
-      if (!path.startsWith("/")) {
-        error(report, `/linux/${name}/${index}`, `expected an absolute path, found ${show(path)}`);
-      }
+      const at = `/linux/${name}/${index}`;
+      if (!path.startsWith("/")) error(report, at, `expected an absolute path, found ${show(path)}`);
+      else if (name === "maskedPaths" && insidePath(path) === "/")
+        error(report, at, "the root itself cannot be masked");
     });
   }
 }

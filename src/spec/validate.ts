@@ -20,6 +20,7 @@ import {
 import { checkProcess } from "./check-process.ts";
 import { checkInitialResources, checkResources } from "./check-resources.ts";
 import { checkSysctls, sysctlNamespace, sysctlParts } from "./check-sysctl.ts";
+import { hostPath } from "./paths.ts";
 import { pointer, show } from "./pointer.ts";
 import type { Report } from "./report.ts";
 import { error } from "./report.ts";
@@ -122,7 +123,7 @@ function checkResourcesOfSpec(spec: Spec, report: Report): void {
 function checkJoinedNamespaces(spec: Spec, report: Report): void {
   for (const name of Object.keys(spec.linux?.sysctl ?? {})) {
     const type = sysctlNamespace(sysctlParts(name));
-    const path = type === undefined ? "" : (findNamespace(spec, type)?.path ?? "");
+    const path = type === undefined ? "" : hostPath(findNamespace(spec, type)?.path ?? "");
     if (type === undefined || path === "" || !isOwnNamespace(type, path)) continue;
     const problem = `\`${path}\` is the host's own \`${type}\` namespace: setting it would change the host`;
     error(report, pointer("linux", "sysctl", name), problem);
