@@ -1,75 +1,59 @@
 /**
- * Builds everything: `node scripts/build.mjs [--only step,step]`.
- * Plain Node ≥ 20 with nothing installed but what npm brought.
+ * Builds everything: `node scripts/build.mjs [--only step,step] [--arch ARCHITECTURE]`.
+ * Plain Node ≥ 20 with nothing installed but what npm brought, and a C compiler. For another architecture than this
+ * machine's, the executable and tsrunc-init are built into dist/ARCHITECTURE/.
  */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { buildEngine } from "./engine.mjs";
-import { compileExecutable } from "./executable.mjs";
-import {
-  BuildError,
-  filesIn,
-  findBun,
-  findStaticCompiler,
-  isStale,
-  kernelHeaderFlags,
-  ROOT,
-  run,
-  showSize,
-  sourceDate,
-  versionDefines,
-} from "./tools.mjs";
+import { bundleForNode, bundleForQuickjs, bundleScript } from "./bundle.mjs";
+import { buildExecutable } from "./engine.mjs";
+import { toolchainFor } from "./toolchain.mjs";
+import { BuildError, filesIn, isStale, ROOT, run, showSize, sourceDate } from "./tools.mjs";
 
-const CLI = "src/cli/main.ts";
-const LIBRARY = "src/index.ts";
-const INIT = "dist/native/tsrunc-init";
+const CLI = join(ROOT, "src/cli/main.ts");
 
-const ENGINE = join(ROOT, "dist/native/engine");
-const HEAP = join(ROOT, "dist/native/engine.heap");
+const STEPS = { generate, native, executable, node, library, texts };
+/** Those that depend on the architecture. */
+const BY_ARCHITECTURE = ["native", "executable"];
 
-const STEPS = { generate, native, engine, executable, node, library, texts };
-
-function generate() {
-  run("node", ["scripts/generate-validators.mjs"]);
-  run(findBun(), ["scripts/generate-ops.ts"]);
-  run(findBun(), ["scripts/generate-help.ts"]);
+/** The scripts are in TypeScript, which Node 20 does not read, as what they import is. */
+async function runScript(name, ...words) {
+  const made = join(ROOT, `dist/scripts/${name}.mjs`);
+  await bundleScript(made, join(ROOT, `scripts/${name}.ts`));
+  await (await import(pathToFileURL(made))).generate(...words);
 }
 
-function native() {
+async function generate() {
+  run("node", ["scripts/generate-validators.mjs"]);
+  for (const name of ["generate-ops", "generate-help"]) await runScript(name, ROOT);
+}
+
+function native({ toolchain, init }) {
   const sources = filesIn("native", ".c");
   const inputs = [...sources, ...filesIn("native", ".h"), ...filesIn("src/generated", ".h")];
-  if (!isStale(join(ROOT, INIT), inputs)) return;
-  mkdirSync(join(ROOT, "dist/native"), { recursive: true });
-  const compiler = findStaticCompiler();
+  if (!isStale(init, inputs)) return;
+  mkdirSync(join(init, ".."), { recursive: true });
   const flags =
     "-std=c11 -D_GNU_SOURCE -Os -static -fno-pie -no-pie -Wall -Wextra -Werror -Isrc/generated -Inative".split(" ");
   const lean = "-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -Wl,--gc-sections -s".split(" ");
-  const made = `${INIT}.new`;
-  run(compiler, [...flags, ...lean, ...kernelHeaderFlags(compiler), "-o", made, ...sources]);
-  renameSync(join(ROOT, made), join(ROOT, INIT));
-  console.log(`  ${INIT}: ${showSize(join(ROOT, INIT))} (${compiler})`);
+  run(toolchain.compiler, [...flags, ...lean, ...toolchain.flags, "-o", `${init}.new`, ...sources]);
+  renameSync(`${init}.new`, init);
+  console.log(`  tsrunc-init: ${showSize(init)} (${toolchain.compiler})`);
 }
 
-async function engine() {
-  await buildEngine({ out: ENGINE, heap: HEAP, init: join(ROOT, INIT) });
-  console.log(`  dist/native/engine: ${showSize(ENGINE)}, its heap: ${showSize(HEAP)}`);
+async function executable({ toolchain, init, out }) {
+  const folder = join(ROOT, "dist/engine", toolchain.arch);
+  const script = join(ROOT, "dist/engine/tsrunc.js");
+  await bundleForQuickjs(script);
+  const heap = await buildExecutable({ toolchain, out, init, script, folder });
+  console.log(`  ${out.slice(ROOT.length + 1)}: ${showSize(out)}, of which the heap has ${showSize(heap)}`);
 }
 
-function executable() {
-  const out = join(ROOT, "dist/tsrunc");
-  compileExecutable({ entry: join(ROOT, CLI), out, engine: ENGINE, heap: HEAP });
-  console.log(`  dist/tsrunc: ${showSize(out)}`);
-}
-
-/** The command line for Node, in one file: resolving a hundred modules would double Node's start. */
-function node() {
+async function node() {
   const out = join(ROOT, "dist/cli.js");
-  run(findBun(), [
-    ...["build", "--target", "node", "--format", "esm", "--minify-syntax", "--minify-whitespace", "--keep-names"],
-    ...versionDefines(),
-    ...["--external", "koffi", "--external", "bun:ffi", "--outfile", out, join(ROOT, CLI)],
-  ]);
+  await bundleForNode(out, CLI);
   chmodSync(out, 0o755);
 }
 
@@ -83,33 +67,36 @@ function library() {
 }
 
 /** What is installed beside the executable. */
-function texts() {
+async function texts() {
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   const date = sourceDate().toISOString().slice(0, 10);
-  run(findBun(), ["scripts/generate-texts.ts", join(ROOT, "dist/share"), version, date]);
+  await runScript("generate-texts", join(ROOT, "dist/share"), version, date);
 }
 
-/** While a part of the project is not there, the rest can be built: an explicit `--only` insists. */
-function missing(step) {
-  const needs = { executable: CLI, node: CLI, library: LIBRARY, native: "native/main.c", engine: CLI }[step];
-  return needs !== undefined && !existsSync(join(ROOT, needs)) ? needs : undefined;
-}
-
-function chosenSteps() {
-  const { values } = parseArgs({ options: { only: { type: "string" } } });
-  if (values.only === undefined) return Object.keys(STEPS).filter((step) => missing(step) === undefined);
-  const chosen = values.only.split(",");
-  const unknown = chosen.find((step) => !(step in STEPS));
+function chosen() {
+  const { values } = parseArgs({ options: { only: { type: "string" }, arch: { type: "string" } } });
+  const steps = values.only?.split(",") ?? Object.keys(STEPS);
+  const unknown = steps.find((step) => !(step in STEPS));
   if (unknown !== undefined) {
     throw new BuildError(`unknown step \`${unknown}\`; the steps are ${Object.keys(STEPS).join(", ")}`);
   }
-  return chosen;
+  const toolchain = toolchainFor(values.arch);
+  const { isNative, arch } = toolchain;
+  const made = (own, other) => join(ROOT, "dist", isNative ? own : join(arch, other));
+  const target = { toolchain, out: made("tsrunc", "tsrunc"), init: made("native/tsrunc-init", "tsrunc-init") };
+  if (isNative || values.only !== undefined) return { steps, target };
+  const generated = existsSync(join(ROOT, "src/generated/ops.h"));
+  return {
+    steps: steps.filter((step) => BY_ARCHITECTURE.includes(step) || (step === "generate" && !generated)),
+    target,
+  };
 }
 
 async function build() {
-  for (const step of chosenSteps()) {
+  const { steps, target } = chosen();
+  for (const step of steps) {
     const start = performance.now();
-    await STEPS[step]();
+    await STEPS[step](target);
     console.log(`${step}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
   }
 }

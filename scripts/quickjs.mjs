@@ -1,16 +1,21 @@
-/** Brings QuickJS's source and compiles it: the engine of the verbs that count, inside the standalone executable. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+/** Brings QuickJS's source and compiles it: the engine of the executable. */
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BuildError, ROOT, run, runAll } from "./tools.mjs";
 
-export const VERSION = "2025-04-26";
+export const VERSION = "0.16.2";
 /** Debian keeps the source as its author published it. */
-const FILE = "quickjs_2025.04.26.orig.tar.xz";
-const SHA256 = "ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe";
+const FILE = "quickjs-ng_0.16.2.orig.tar.gz";
+const POOL = "pool/main/q/quickjs-ng";
+const SHA256 = "6ee0c983477c9b145909d873ed1a57422001927f7706b63859abf8e816d2d88c";
 const FOLDER = join(ROOT, "dist/quickjs");
-const SOURCES = ["quickjs", "libregexp", "libunicode", "cutils", "dtoa"];
+/** What {@link FILE} holds. */
+export const SOURCE = join(FOLDER, VERSION);
+const SOURCES = ["quickjs", "libregexp", "libunicode", "dtoa"];
 /** As QuickJS's own Makefile has it: signed numbers may overflow. */
-const FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", `-DCONFIG_VERSION="${VERSION}"`, "-fwrapv", "-O3", "-fno-pie", "-w"];
+const FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", `-DCONFIG_VERSION="${VERSION}"`, "-funsigned-char", "-w"];
+const LEAN = ["-O3", "-fno-pie", "-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables"];
 
 /** The Debian mirror that this machine's apt is set up with: known also where no list has been downloaded yet. */
 function mirror() {
@@ -22,41 +27,56 @@ function mirror() {
   const text = files.map((file) => (existsSync(file) ? readFileSync(file, "utf8") : "")).join("\n");
   const found = /^(?:URIs:\s*|deb\s+(?:\[[^\]]*\]\s+)?)(\S+\/debian)\/?(?:\s|$)/m.exec(text);
   if (found !== null) return found[1];
-  throw new BuildError(`apt knows no Debian mirror; set QUICKJS_SOURCE to a copy of ${FILE}`);
+  throw new BuildError(`apt knows no Debian mirror; set TSRUNC_SOURCES to a directory that has ${FILE}`);
 }
 
-/** apt checks the sum, also of a copy that the builder brought. */
+/** A copy that the builder brought, or apt's, checked by its sum. */
 function download(to) {
-  const given = process.env.QUICKJS_SOURCE;
-  const from = given === undefined ? `${mirror()}/pool/main/q/quickjs/${FILE}` : `file://${given}`;
+  const given = process.env.TSRUNC_SOURCES;
+  if (given !== undefined) {
+    const file = join(given, FILE);
+    if (!existsSync(file)) throw new BuildError(`TSRUNC_SOURCES has no ${FILE}`);
+    const sum = createHash("sha256").update(readFileSync(file)).digest("hex");
+    if (sum !== SHA256) throw new BuildError(`\`${file}\` has the SHA-256 sum ${sum}; wanted is ${SHA256}`);
+    copyFileSync(file, to);
+    return;
+  }
   const helper = "/usr/lib/apt/apt-helper";
-  if (!existsSync(helper)) throw new BuildError("QuickJS's source is brought by apt, which is not installed");
+  if (!existsSync(helper)) {
+    throw new BuildError(
+      `apt is not installed, which brings QuickJS's source; set TSRUNC_SOURCES to a directory that has ${FILE}`,
+    );
+  }
   const options = ["-qq", "-o", "APT::Sandbox::User=", "-o", "Acquire::Retries=3"];
-  run(helper, [...options, "download-file", from, to, `SHA256:${SHA256}`]);
+  run(helper, [...options, "download-file", `${mirror()}/${POOL}/${FILE}`, to, `SHA256:${SHA256}`]);
 }
 
 function unpack() {
   const archive = join(FOLDER, FILE);
-  const source = join(FOLDER, "source");
-  if (existsSync(source)) return source;
+  if (existsSync(SOURCE)) return;
   mkdirSync(FOLDER, { recursive: true });
-  const made = `${source}.new`;
+  const made = `${SOURCE}.new`;
   rmSync(made, { recursive: true, force: true });
   mkdirSync(made);
   download(archive);
   run("tar", ["-xf", archive, "-C", made, "--strip-components=1"]);
-  renameSync(made, source);
-  return source;
+  renameSync(made, SOURCE);
 }
 
-/** Compiles what has not been compiled yet; the paths of the objects and of the headers' folder. */
-export async function buildQuickjs(compiler) {
-  const source = unpack();
-  const object = (name) => join(FOLDER, `${name}.o`);
+/** Compiles what has not been compiled yet: the headers' folder, the objects, and flags for what includes the headers. */
+export async function quickjs(toolchain) {
+  unpack();
+  const folder = join(FOLDER, `${VERSION}-${toolchain.arch}-${toolchain.compiler.split("/").at(-1)}`);
+  mkdirSync(folder, { recursive: true });
+  const object = (name) => join(folder, `${name}.o`);
   const missing = SOURCES.filter((name) => !existsSync(object(name)));
+  const flags = [...FLAGS, ...LEAN, ...toolchain.flags];
   await runAll(
-    missing.map((name) => [compiler, [...FLAGS, "-c", join(source, `${name}.c`), "-o", `${object(name)}.new`]]),
+    missing.map((name) => [
+      toolchain.compiler,
+      [...flags, "-c", join(SOURCE, `${name}.c`), "-o", `${object(name)}.new`],
+    ]),
   );
   for (const name of missing) renameSync(`${object(name)}.new`, object(name));
-  return { include: source, objects: SOURCES.map(object) };
+  return { include: SOURCE, objects: SOURCES.map(object), flags: [] };
 }

@@ -1,5 +1,5 @@
-/** What the build scripts share: running tools, finding the compilers, knowing what is out of date. */
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+/** What the build scripts share: running tools, knowing what is out of date. */
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,46 +33,22 @@ export async function runAll(commands) {
   );
 }
 
-function works(command, args) {
-  return spawnSync(command, args, { stdio: "ignore" }).status === 0;
-}
-
-/** The first of the commands that can be run with the given arguments. */
-function firstWorking(commands, args, missing) {
-  const found = commands.find((command) => works(command, args));
-  if (found === undefined) throw new BuildError(missing);
-  return found;
-}
-
-/** Bun from npm. Where npm did not run bun's postinstall, `bin/bun` is a stub and the platform's package has it. */
+/** Bun from npm, which runs the tests. Where npm did not run bun's postinstall, `bin/bun` is a stub and the platform's package has it. */
 export function findBun() {
   const packages = join(ROOT, "node_modules/@oven");
   const direct = existsSync(packages) ? readdirSync(packages).map((name) => join(packages, name, "bin/bun")) : [];
   const commands = [join(ROOT, "node_modules/.bin/bun"), ...direct];
-  return firstWorking(commands, ["--version"], "bun is not installed; run `npm ci` first");
+  const found = commands.find((command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0);
+  if (found === undefined) throw new BuildError("bun is not installed; run `npm ci` first");
+  return found;
 }
 
-/** The C compiler for tsrunc-init: musl where it is installed, for a smaller static program. */
-export function findStaticCompiler() {
-  if (process.env.CC) return process.env.CC;
-  const missing = "no C compiler; install the Debian packages `gcc` and `musl-tools` (or `libc6-dev`)";
-  return firstWorking(["musl-gcc", "cc"], ["--version"], missing);
-}
-
-/** musl-gcc hides the kernel's headers with glibc's: they are put back, after musl's own. */
-export function kernelHeaderFlags(compiler) {
-  if (!compiler.endsWith("musl-gcc")) return [];
-  const triple = execFileSync("gcc", ["-print-multiarch"], { encoding: "utf8" }).trim();
-  return ["-idirafter", "/usr/include", "-idirafter", `/usr/include/${triple}`];
-}
-
-/** What `tsrunc --version` says, as `--define`s: the package's version and the commit, where there is one. */
-export function versionDefines() {
+/** What `tsrunc --version` says, as constants of the bundles: the package's version and the commit, where there is one. */
+export function versionConstants() {
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   const git = spawnSync("git", ["rev-parse", "HEAD"], { cwd: ROOT, encoding: "utf8" });
   const commit = git.status === 0 ? git.stdout.trim() : "unknown";
-  const define = (name, value) => ["--define", `${name}=${JSON.stringify(value)}`];
-  return [...define("TSRUNC_VERSION", version), ...define("TSRUNC_COMMIT", commit)];
+  return { TSRUNC_VERSION: JSON.stringify(version), TSRUNC_COMMIT: JSON.stringify(commit) };
 }
 
 /**

@@ -14,7 +14,7 @@ export interface StartTime {
 export interface HostInfo {
   /** The name we were started under: users and engines see it in usage and `--version`. */
   readonly programName: string;
-  /** Soft RLIMIT_NOFILE that the caller had; the engine raises its own. */
+  /** Soft RLIMIT_NOFILE that the caller had. */
   readonly nofile?: number;
   /** Descriptor of the sealed memfd that holds tsrunc-init. */
   readonly initFd?: number;
@@ -36,9 +36,9 @@ export function hostInfo(): HostInfo {
   return parseArgv0(process.argv0, isStandalone());
 }
 
-/** Whether this is the standalone executable: its script lives in a virtual directory. */
+/** Whether this is the standalone executable, with an engine of its own. */
 export function isStandalone(): boolean {
-  return /^\/\$(quickjs|bunfs)\//.test(process.argv[1] ?? "");
+  return process.versions.quickjs !== undefined;
 }
 
 /** The pure part of {@link hostInfo}. */

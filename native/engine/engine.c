@@ -1,15 +1,15 @@
 /*
- * The standalone executable's own engine: QuickJS with the command line already loaded, see heap.h. It does the verbs that
- * count; what it cannot do is begun anew in Bun, in the same process (bun.c).
+ * The executable: QuickJS with the command line already loaded, see heap.h.
  *
  *     engine --snapshot SCRIPT OUT      loads the script and writes the heap; used by the build
  */
-#include "engine.h"
 #include "front.h"
 #include "heap.h"
 #include "host.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STACK_SIZE (1024ul * 1024)
@@ -25,28 +27,9 @@
 /* QuickJS may fill STACK_SIZE; what is called last may take something more. */
 #define STACK_ROOM (STACK_SIZE + 256ul * 1024)
 /* The build's process has its stack here, below the heap, for the address of it is noted in the heap. */
-#define BUILD_STACK 0x1f000000ul
+#define BUILD_STACK (HEAP_BASE - 8 * STACK_SIZE)
 
-extern const Elf64_Ehdr __ehdr_start;
-
-/* auxv tells libc of Bun's program headers, or of none: it shall set up its own thread-local data, not Bun's. */
-void engine_own_segments(long *stack);
-void engine_own_segments(long *stack)
-{
-  long *at = stack + 1 + stack[0] + 1;
-  while (*at++ != 0)
-    continue;
-  for (; at[0] != AT_NULL; at += 2) {
-    if (at[0] == AT_PHDR)
-      at[1] = (long)&__ehdr_start + (long)__ehdr_start.e_phoff;
-    if (at[0] == AT_PHNUM)
-      at[1] = __ehdr_start.e_phnum;
-  }
-}
-
-long *engine_stack;
-
-/* QuickJS makes the seed of Math.random of it, which stays in the heap: the same build shall give the same heap. */
+/* QuickJS keeps times in the heap, as a seed and as the origin of its clock: the same build shall give the same heap. */
 int __real_gettimeofday(struct timeval *time, void *zone);
 int __wrap_gettimeofday(struct timeval *time, void *zone);
 int __wrap_gettimeofday(struct timeval *time, void *zone)
@@ -54,6 +37,16 @@ int __wrap_gettimeofday(struct timeval *time, void *zone)
   if (!heap_is_being_made)
     return __real_gettimeofday(time, zone);
   *time = (struct timeval){0, 0};
+  return 0;
+}
+
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+  if (!heap_is_being_made)
+    return __real_clock_gettime(clock, time);
+  *time = (struct timespec){0, 0};
   return 0;
 }
 
@@ -91,31 +84,93 @@ static char *read_script(const char *path, size_t *size)
   return text;
 }
 
-/* Goes on in `function`, which does not return, with another stack of `size` bytes; `place`: where, or 0. */
-static void on_stack(unsigned long place, size_t size, void (*function)(void))
+/* Goes on in `function`, which does not return, in a thread with a stack of its own; `place`: where, or NULL. */
+_Noreturn static void on_stack(void *place, size_t size, void *(*function)(void *))
 {
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (place == 0 ? 0 : MAP_FIXED_NOREPLACE);
-  char *stack = mmap((void *)place, size, PROT_READ | PROT_WRITE, flags, -1, 0);
-  if (stack == MAP_FAILED) {
-    perror("tsrunc: no memory for a stack");
+  pthread_attr_t attributes;
+  pthread_t thread;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (place == NULL ? 0 : MAP_FIXED_NOREPLACE);
+  void *stack = mmap(place, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+  int error = stack == MAP_FAILED ? errno : pthread_attr_init(&attributes);
+  if (error == 0)
+    error = pthread_attr_setstack(&attributes, stack, size);
+  if (error == 0)
+    error = pthread_create(&thread, &attributes, function, NULL);
+  if (error != 0) {
+    fprintf(stderr, "tsrunc: no memory for a stack: %s\n", strerror(error));
     _exit(1);
   }
-  engine_on_stack(stack + size, function);
+  pthread_join(thread, NULL);
+  _exit(1);
+}
+
+/* An empty heap with a runtime in it; what it lacks of the machine is in `host`. */
+static JSContext *new_context(void)
+{
+  if (heap_create() < 0) {
+    perror("tsrunc: no memory for the heap");
+    _exit(1);
+  }
+  JSRuntime *runtime = JS_NewRuntime2(&heap_functions, NULL);
+  JS_SetGCThreshold(runtime, (size_t)-1);
+  return JS_NewContext(runtime);
+}
+
+/* Compiles a module and writes it to a descriptor, without its text and line numbers. */
+_Noreturn static void compile(const char *path, int out)
+{
+  size_t size;
+  char *script = read_script(path, &size);
+  if (script == NULL) {
+    perror(path);
+    _exit(1);
+  }
+  JSContext *context = new_context();
+  JSValue module = JS_Eval(context, script, size, "tsrunc", JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+  if (JS_IsException(module))
+    fail(context, path);
+  int flags = JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE | JS_WRITE_OBJ_STRIP_DEBUG;
+  uint8_t *code = JS_WriteObject(context, &size, module, flags);
+  while (size > 0) {
+    ssize_t n = write(out, code, size);
+    if (n < 0)
+      _exit(1);
+    code += n;
+    size -= (size_t)n;
+  }
+  _exit(0);
+}
+
+/* In a process of its own, so that nothing of what compiling takes is in the heap. */
+static uint8_t *compiled(const char *path, size_t *size)
+{
+  int ends[2], status;
+  size_t room = HEAP_LIMIT;
+  uint8_t *code = malloc(room);
+  if (code == NULL || pipe(ends) < 0)
+    return NULL;
+  pid_t pid = fork();
+  if (pid == 0)
+    compile(path, ends[1]);
+  close(ends[1]);
+  ssize_t n;
+  for (*size = 0; (n = read(ends[0], code + *size, room - *size)) > 0;)
+    *size += (size_t)n;
+  close(ends[0]);
+  return waitpid(pid, &status, 0) == pid && status == 0 && n == 0 ? code : NULL;
 }
 
 static void load(const char *path)
 {
   size_t size;
-  char *script = read_script(path, &size);
-  if (script == NULL || heap_create() < 0) {
-    perror(path);
+  uint8_t *code = compiled(path, &size);
+  if (code == NULL)
     _exit(1);
-  }
-  JSRuntime *runtime = JS_NewRuntime2(&heap_functions, NULL);
-  JS_SetGCThreshold(runtime, (size_t)-1);
-  JSContext *context = JS_NewContext(runtime);
+  JSContext *context = new_context();
+  JSRuntime *runtime = JS_GetRuntime(context);
   host_define(context);
-  JSValue done = JS_Eval(context, script, size, "tsrunc", JS_EVAL_TYPE_MODULE);
+  JSValue module = JS_ReadObject(context, code, size, JS_READ_OBJ_BYTECODE);
+  JSValue done = JS_IsException(module) ? module : JS_EvalFunction(context, module);
   if (JS_IsException(done))
     fail(context, path);
   run_jobs(runtime);
@@ -130,8 +185,9 @@ static void load(const char *path)
 }
 
 /* The size is fixed before the heap is written, and what a process allocates later lies elsewhere. */
-static void snapshot(void)
+_Noreturn static void *snapshot(void *unused)
 {
+  (void)unused;
   const char *out = this_process.argv[3];
   load(this_process.argv[2]);
   size_t size = heap_used();
@@ -143,8 +199,9 @@ static void snapshot(void)
   _exit(1);
 }
 
-static void start(void)
+_Noreturn static void *start(void *unused)
 {
+  (void)unused;
   JSContext *context = HEAP->context;
   JSRuntime *runtime = HEAP->runtime;
   JS_UpdateStackTop(runtime);
@@ -169,8 +226,12 @@ static int stack_is_small(void)
 int main(int argc, char **argv, char **env)
 {
   this_process = (struct process){argc, argv, env};
-  if (bun.entry == 0 && argc >= 4 && strcmp(argv[1], "--snapshot") == 0)
-    on_stack(BUILD_STACK, 8 * STACK_SIZE, snapshot);
+  if (!heap_is_loaded()) {
+    if (argc == 4 && strcmp(argv[1], "--snapshot") == 0)
+      on_stack((void *)BUILD_STACK, 8 * STACK_SIZE, snapshot);
+    fprintf(stderr, "tsrunc: there is nothing in this engine yet\n");
+    return 1;
+  }
   static char *none[] = {"tsrunc", NULL};
   if (argc == 0)
     argv = none;
@@ -178,9 +239,9 @@ int main(int argc, char **argv, char **env)
   if (argv[0] == NULL)
     return 1;
   this_process = (struct process){argc, argv, env};
-  /* Writing to a closed pipe is an error that TypeScript minds, not the end. tsrunc-init and Bun set their own signals. */
+  /* Writing to a closed pipe is an error that TypeScript minds, not the end. tsrunc-init sets its own signals. */
   signal(SIGPIPE, SIG_IGN);
   if (stack_is_small())
-    on_stack(0, STACK_ROOM, start);
-  start();
+    on_stack(NULL, STACK_ROOM, start);
+  start(NULL);
 }

@@ -1,7 +1,6 @@
 /* Blocks of fixed sizes, in lists by size; large ones are mappings of their own. One thread, nothing is given back. */
 #include "heap.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -136,32 +135,36 @@ static size_t usable_size(const void *memory)
   return memory == NULL ? 0 : block_of(memory)->size - HEAD;
 }
 
-/* Whether a block of this size may be had at all, where `given` bytes go back for it. */
-static int is_allowed(const JSMallocState *state, size_t size, size_t given)
+/* Whether a block of this size may be had at all. */
+static int is_allowed(size_t size)
 {
-  size_t most = heap_is_being_made ? HEAP_LIMIT : PTRDIFF_MAX / 2;
-  return size <= most && state->malloc_size - given + size <= state->malloc_limit;
+  return size <= (heap_is_being_made ? HEAP_LIMIT : PTRDIFF_MAX / 2);
 }
 
-static void *heap_malloc(JSMallocState *state, size_t size)
+static void *heap_malloc(void *opaque, size_t size)
 {
-  if (!is_allowed(state, size, 0))
+  (void)opaque;
+  if (!is_allowed(size))
     return NULL;
   struct block *block = allocate(size < HEAD ? UNIT : size + HEAD);
   if (block == NULL)
     return NULL;
-  state->malloc_count++;
-  state->malloc_size += block->size;
   return (char *)block + HEAD;
 }
 
-static void heap_free(JSMallocState *state, void *memory)
+static void *heap_calloc(void *opaque, size_t count, size_t size)
 {
+  size_t whole;
+  void *memory = __builtin_mul_overflow(count, size, &whole) ? NULL : heap_malloc(opaque, whole);
+  return memory == NULL ? NULL : memset(memory, 0, whole);
+}
+
+static void heap_free(void *opaque, void *memory)
+{
+  (void)opaque;
   if (memory == NULL)
     return;
   struct block *block = block_of(memory);
-  state->malloc_count--;
-  state->malloc_size -= block->size;
   wipe(memory, block->size - HEAD);
   if (is_mapping(block)) {
     munmap((char *)block - PADDING, block->size + PADDING);
@@ -174,23 +177,21 @@ static void heap_free(JSMallocState *state, void *memory)
 }
 
 /* Moves a mapping's pages to one of another size, which costs less than a copy. NULL: it stays as it is. */
-static void *resize_mapping(JSMallocState *state, struct block *block, size_t size)
+static void *resize_mapping(struct block *block, size_t size)
 {
   size_t before = block->size, whole = mapping_for(size + HEAD);
   char *mapping = mremap((char *)block - PADDING, before + PADDING, whole, MREMAP_MAYMOVE);
   if (mapping == MAP_FAILED)
     return NULL;
-  block = block_in(mapping, whole);
-  state->malloc_size += block->size - before;
-  return (char *)block + HEAD;
+  return (char *)block_in(mapping, whole) + HEAD;
 }
 
-static void *heap_realloc(JSMallocState *state, void *memory, size_t size)
+static void *heap_realloc(void *opaque, void *memory, size_t size)
 {
   if (memory == NULL)
-    return size == 0 ? NULL : heap_malloc(state, size);
+    return size == 0 ? NULL : heap_malloc(opaque, size);
   if (size == 0) {
-    heap_free(state, memory);
+    heap_free(opaque, memory);
     return NULL;
   }
   size_t now = usable_size(memory);
@@ -199,27 +200,28 @@ static void *heap_realloc(JSMallocState *state, void *memory, size_t size)
     return memory;
   }
   if (size > LARGE && is_mapping(block_of(memory)))
-    return is_allowed(state, size, now) ? resize_mapping(state, block_of(memory), size) : NULL;
-  void *other = heap_malloc(state, size);
+    return is_allowed(size) ? resize_mapping(block_of(memory), size) : NULL;
+  void *other = heap_malloc(opaque, size);
   if (other == NULL)
     return NULL;
   memcpy(other, memory, size < now ? size : now);
-  heap_free(state, memory);
+  heap_free(opaque, memory);
   return other;
 }
 
-const JSMallocFunctions heap_functions = {heap_malloc, heap_free, heap_realloc, usable_size};
+const JSMallocFunctions heap_functions = {heap_calloc, heap_malloc, heap_free, heap_realloc, usable_size};
+
+int heap_is_loaded(void)
+{
+  return memcmp(HEAP->magic, "TSRUNCJS", sizeof HEAP->magic) == 0;
+}
 
 int heap_create(void)
 {
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
-  void *at = mmap((void *)HEAP_BASE, HEAP_LIMIT, PROT_READ | PROT_WRITE, flags, -1, 0);
-  if (at == MAP_FAILED)
+  /* In the room that the executable has for it: heap.S. */
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  if (mmap((void *)HEAP_BASE, HEAP_LIMIT, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
     return -1;
-  if (at != (void *)HEAP_BASE) {
-    errno = EEXIST;
-    return -1;
-  }
   heap_is_being_made = 1;
   memcpy(HEAP->magic, "TSRUNCJS", 8);
   HEAP->next = (char *)HEAP_BASE + round_up(sizeof(struct heap), UNIT) + PADDING;

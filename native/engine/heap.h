@@ -4,13 +4,10 @@
  */
 #ifndef TSRUNC_ENGINE_HEAP_H
 #define TSRUNC_ENGINE_HEAP_H
+#include "place.h"
+
 #include <quickjs.h>
 #include <stddef.h>
-
-/* Above Bun's own segments and below the engine's, which brk follows. */
-#define HEAP_BASE 0x20000000ul
-/* Of the heap as the build makes it; what a verb allocates beyond comes from elsewhere. */
-#define HEAP_LIMIT 0x04000000ul
 
 /* The first thing in the heap. */
 struct heap {
@@ -27,6 +24,8 @@ struct heap {
 
 /* 1 in the build's process. */
 extern int heap_is_being_made;
+/* Whether the executable has a heap in it. */
+int heap_is_loaded(void);
 /* An empty heap, in the build's process. Returns -1 with errno. */
 int heap_create(void);
 /* What has to be written of it, in whole pages. */

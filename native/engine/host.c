@@ -15,19 +15,6 @@
 
 struct process this_process;
 
-static const struct {
-  const char *name;
-  long number;
-} syscalls[] = {
-#define CALL(name) {#name, SYS_##name}
-  CALL(openat),   CALL(close),     CALL(read),     CALL(pread64),  CALL(write),     CALL(statx),     CALL(statfs),
-  CALL(unlinkat), CALL(renameat2), CALL(mkdirat),  CALL(fchmod),   CALL(faccessat), CALL(readlinkat), CALL(getcwd),
-  CALL(chdir),    CALL(getpid),    CALL(geteuid),  CALL(getegid),  CALL(getuid),    CALL(kill),      CALL(uname),
-  CALL(nanosleep), CALL(fcntl),    CALL(flock),    CALL(prctl),    CALL(fchownat),  CALL(memfd_create), CALL(fchmodat),
-  CALL(eventfd2),  CALL(ppoll),     CALL(inotify_init1), CALL(inotify_add_watch),
-#undef CALL
-};
-
 /* A value as a word of a system call; what has been converted is released after the call. */
 struct argument {
   long word;
@@ -325,35 +312,23 @@ static JSValue host_exit(JSContext *context, JSValueConst this, int argc, JSValu
   _exit(status);
 }
 
-static JSValue host_start_bun(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
-{
-  (void)this, (void)argc, (void)argv;
-  const char *lacking = bun_lacks();
-  if (lacking != NULL)
-    return JS_NewString(context, lacking);
-  start_bun();
-}
-
 static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("syscall", 7, host_syscall),     JS_CFUNC_DEF("readFile", 2, host_read_file),
   JS_CFUNC_DEF("decode", 4, host_decode),       JS_CFUNC_DEF("byteLength", 1, host_byte_length),
   JS_CFUNC_DEF("encode", 3, host_encode),       JS_CFUNC_DEF("list", 1, host_list),
   JS_CFUNC_DEF("execve", 3, host_execve),       JS_CFUNC_DEF("argv", 0, host_argv),
   JS_CFUNC_DEF("environ", 0, host_environ),     JS_CFUNC_DEF("clock", 1, host_clock),
-  JS_CFUNC_DEF("exit", 1, host_exit),           JS_CFUNC_DEF("startBun", 0, host_start_bun),
+  JS_CFUNC_DEF("exit", 1, host_exit),           JS_CFUNC_DEF("run", 2, host_run),
   JS_CFUNC_DEF("pack", 6, host_pack),           JS_CFUNC_DEF("hasDigits", 2, host_has_digits),
-  JS_CFUNC_DEF("hasOtherCase", 2, host_has_other_case), JS_CFUNC_DEF("run", 3, host_run),
+  JS_CFUNC_DEF("hasOtherCase", 2, host_has_other_case),
 };
 
 int host_define(JSContext *context)
 {
   JSValue global = JS_GetGlobalObject(context);
   JSValue host = JS_NewObject(context);
-  JSValue numbers = JS_NewObject(context);
-  for (size_t i = 0; i < sizeof syscalls / sizeof *syscalls; i++)
-    JS_SetPropertyStr(context, numbers, syscalls[i].name, JS_NewInt64(context, syscalls[i].number));
   JS_SetPropertyFunctionList(context, host, functions, (int)(sizeof functions / sizeof *functions));
-  JS_SetPropertyStr(context, host, "calls", numbers);
+  constants_define(context, host);
   int result = JS_SetPropertyStr(context, global, "host", host);
   JS_FreeValue(context, global);
   return result;

@@ -11,10 +11,6 @@ struct process {
 };
 
 extern struct process this_process;
-/* Starts Bun in this process, with all that it needs to begin anew. */
-_Noreturn void start_bun(void);
-/* What of this process's limits is too small for it, for the user; NULL: nothing. */
-const char *bun_lacks(void);
 int host_define(JSContext *context);
 /* The bytes of a typed array. */
 int host_bytes(JSContext *context, JSValueConst value, uint8_t **data, size_t *size);
@@ -37,6 +33,7 @@ struct content {
 int content_read(JSContext *context, int fd, struct content *content);
 void content_free(JSContext *context, struct content *content);
 
+void constants_define(JSContext *context, JSValueConst host);                                     /* constants.c */
 JSValue host_run(JSContext *context, JSValueConst self, int argc, JSValueConst *argv);            /* run.c */
 JSValue host_has_other_case(JSContext *context, JSValueConst self, int argc, JSValueConst *argv); /* names.c */
 #endif

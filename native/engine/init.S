@@ -7,4 +7,4 @@ init_image:
 	.incbin TSRUNC_INIT
 init_image_end:
 
-	.section .note.GNU-stack, "", @progbits
+	.section .note.GNU-stack, "", %progbits

@@ -5,6 +5,7 @@ import { DEADLINE } from "../program/compile-scheduling.ts";
 import { LISTS, OPS, type Op, type OpName } from "../program/ops.ts";
 import type { ListName, Program } from "../program/program.ts";
 import { RESCTRL } from "../resctrl/plan.ts";
+import { LITTLE, viewOf } from "../sys/endian.ts";
 import { errnoName, errnoPhrase, errnoText } from "../sys/errno.ts";
 import { busHint, busMessage, busOrigin } from "./bus-words.ts";
 
@@ -31,17 +32,18 @@ export interface Report {
 /** The reports behind the program in its file. */
 export function readReports(file: Buffer, programSize: number): Report[] {
   const reports: Report[] = [];
+  const view = viewOf(file);
   for (let at = programSize; at + REPORT_SIZE <= file.length; at += REPORT_SIZE) {
     const end = file.indexOf(0, at + DETAIL_AT);
     reports.push({
-      kind: KINDS[file.readUInt32LE(at)] ?? "",
-      list: LISTS[file.readUInt32LE(at + 4)] ?? "launcher",
-      index: file.readUInt32LE(at + 8),
-      step: file.readUInt32LE(at + 12),
-      errno: file.readInt32LE(at + 16),
-      aux: file.readInt32LE(at + 20),
-      startNs: file.readBigUInt64LE(at + 24),
-      endNs: file.readBigUInt64LE(at + 32),
+      kind: KINDS[view.getUint32(at, LITTLE)] ?? "",
+      list: LISTS[view.getUint32(at + 4, LITTLE)] ?? "launcher",
+      index: view.getUint32(at + 8, LITTLE),
+      step: view.getUint32(at + 12, LITTLE),
+      errno: view.getInt32(at + 16, LITTLE),
+      aux: view.getInt32(at + 20, LITTLE),
+      startNs: view.getBigUint64(at + 24, LITTLE),
+      endNs: view.getBigUint64(at + 32, LITTLE),
       detail: file.toString("utf8", at + DETAIL_AT, Math.min(end < 0 ? file.length : end, at + REPORT_SIZE)),
     });
   }

@@ -1,6 +1,7 @@
 /** The other end of {@link become}: a fresh process that reads what went wrong and says so. */
 import * as fs from "node:fs";
 import type { TsruncError } from "../errors.ts";
+import { LITTLE, viewOf } from "../sys/endian.ts";
 import type { ReportContext } from "./launch.ts";
 import { type Label, opError, type Report, readReports } from "./report.ts";
 
@@ -24,9 +25,10 @@ export function readOutcome(fd: number): Outcome {
   const size = fs.fstatSync(fd).size;
   const file = Buffer.alloc(size);
   fs.readSync(fd, file, 0, size, 0);
-  const [offset, length] = [file.readUInt32LE(CONTEXT_AT), file.readUInt32LE(CONTEXT_AT + 4)];
+  const view = viewOf(file);
+  const [offset, length] = [view.getUint32(CONTEXT_AT, LITTLE), view.getUint32(CONTEXT_AT + 4, LITTLE)];
   const context = JSON.parse(file.toString("utf8", offset, offset + length)) as ReportContext;
-  const reports = readReports(file, file.readUInt32LE(8));
+  const reports = readReports(file, view.getUint32(8, LITTLE));
   const errors = (kind: Report["kind"]) =>
     reports.filter((r) => r.kind === kind).map((r) => opError(r, reportLabel(r, context)));
   const failures = errors("failure");

@@ -1,12 +1,11 @@
 /** What the library and `tsrunc-init serve` say to each other: `struct request` and `struct answer` of native/serve.c. */
-import * as os from "node:os";
+import { LITTLE } from "../sys/endian.ts";
 
 const REQUEST_SIZE = 48;
 const ANSWER_SIZE = 24;
 const EXECUTE = 1;
 const WATCH = 2;
 const ANSWERS = ["", "done", "exit", "gone"] as const;
-const LITTLE = os.endianness() === "LE";
 
 /** In the place of a descriptor of the client's. */
 export const STDIO_INHERIT = -1;

@@ -1,17 +1,15 @@
 /**
  * A program as bytes. The layout is `struct program` of native/init.h and the structs of the generated ops.h:
  * a header of 80 bytes, the ops of each list, then the data that operands point to, last what init's ops after `forget`
- * point to. Numbers are in the
- * machine's order (all architectures we build for are little-endian, but for s390x, where `native` differs).
+ * point to. Numbers are in the machine's order.
  */
-import * as os from "node:os";
 import { OPS_HASH } from "../generated/ops-hash.ts";
+import { LITTLE } from "../sys/endian.ts";
 import { errnoNumber } from "../sys/errno.ts";
 import { nativePack } from "../sys/pack.ts";
 import { LISTS, OPS, type Op, type OpName } from "./ops.ts";
 import type { Envelope, Program } from "./program.ts";
 
-const little = os.endianness() === "LE";
 const MAGIC = 0x50525354;
 const HEADER = 80;
 const TWO_32 = 2 ** 32;
@@ -110,7 +108,7 @@ class Writer {
       low = Number(bits & 0xffffffffn);
       high = Number(bits >> 32n);
     }
-    if (little) this.pair(at, low, high);
+    if (LITTLE) this.pair(at, low, high);
     else this.pair(at, high, low);
   }
 
@@ -181,7 +179,7 @@ function orElseFlags({ orElse }: Op): number {
 function writeOp(w: Writer, at: number, op: Op, index: number, pack: Pack | undefined): number {
   const layout = layoutOf(op.op);
   const flags = orElseFlags(op) | (op.quiet === true ? 2 : 0);
-  w.pair(at, little ? layout.opcode | (flags << 16) : (layout.opcode << 16) | flags, index);
+  w.pair(at, LITTLE ? layout.opcode | (flags << 16) : (layout.opcode << 16) | flags, index);
   const operands = op as unknown as Operands;
   if (pack === undefined) writeOperands(w, at + 8, operands, layout);
   else packOperands(pack, w, at + 8, operands, layout);

@@ -61,7 +61,6 @@ struct slot {
 };
 
 static struct slot slots[SLOTS];
-static JSMallocState memory_state = {.malloc_limit = (size_t)-1};
 static uint64_t random_state;
 
 static void require(int holds, const char *what, size_t size)
@@ -115,14 +114,14 @@ static void hold(struct slot *slot, void *memory, size_t asked)
 static void drop(struct slot *slot)
 {
   look(slot);
-  heap_free(&memory_state, slot->memory);
+  heap_free(NULL, slot->memory);
   *slot = (struct slot){NULL, 0, 0};
 }
 
 static void resize(struct slot *slot, size_t size)
 {
   look(slot);
-  unsigned char *memory = heap_realloc(&memory_state, slot->memory, size);
+  unsigned char *memory = heap_realloc(NULL, slot->memory, size);
   require(memory != NULL, "no memory for another size", size);
   struct slot kept = {memory, size < slot->size ? size : slot->size, slot->fill};
   look(&kept);
@@ -134,9 +133,9 @@ static void refuse_impossible(void)
   static const size_t impossible[] = {PTRDIFF_MAX, SIZE_MAX, SIZE_MAX - 7, SIZE_MAX - PAGE, SIZE_MAX / 2, SIZE_MAX / 4};
   size_t size = impossible[random32() % (sizeof impossible / sizeof *impossible)];
   struct slot *slot = &slots[random32() % SLOTS];
-  require(heap_malloc(&memory_state, size) == NULL, "memory that there cannot be", size);
+  require(heap_malloc(NULL, size) == NULL, "memory that there cannot be", size);
   if (slot->memory != NULL)
-    require(heap_realloc(&memory_state, slot->memory, size) == NULL, "memory that there cannot be", size);
+    require(heap_realloc(NULL, slot->memory, size) == NULL, "memory that there cannot be", size);
 }
 
 static void work(unsigned long rounds)
@@ -147,7 +146,7 @@ static void work(unsigned long rounds)
     if (random32() % 500 == 0)
       refuse_impossible();
     else if (slot->memory == NULL) {
-      void *memory = heap_malloc(&memory_state, size);
+      void *memory = heap_malloc(NULL, size);
       require(memory != NULL, "no memory", size);
       hold(slot, memory, size);
     } else if (size > 0 && random32() % 2 == 0)
@@ -162,7 +161,6 @@ static void drop_all(void)
   for (int i = 0; i < SLOTS; i++)
     if (slots[i].memory != NULL)
       drop(&slots[i]);
-  require(memory_state.malloc_count == 0 && memory_state.malloc_size == 0, "memory is counted that was released", 0);
 }
 
 /* The build's heap is one piece: when it is full, that is said, and nothing lies elsewhere. */
@@ -171,11 +169,11 @@ static void fill_up(void)
   size_t before = mapped, size = 3 * CHUNK;
   void *blocks[HEAP_LIMIT / CHUNK];
   size_t count = 0;
-  while ((blocks[count] = heap_malloc(&memory_state, size)) != NULL)
+  while ((blocks[count] = heap_malloc(NULL, size)) != NULL)
     memset(blocks[count++], 1, size);
   require(count > 0 && mapped == before && HEAP->next <= HEAP->end, "the build's heap has grown", size);
   while (count > 0)
-    heap_free(&memory_state, blocks[--count]);
+    heap_free(NULL, blocks[--count]);
 }
 
 int main(int argc, char **argv)

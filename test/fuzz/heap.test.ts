@@ -3,6 +3,8 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+// @ts-expect-error: a script without types
+import * as quickjs from "../../scripts/quickjs.mjs";
 import { compileSanitized } from "./sanitized.ts";
 
 const directory = mkdtempSync(path.join(tmpdir(), "tsrunc-heap-"));
@@ -13,7 +15,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 test("blocks of all sizes keep what is written to them, wherever they lie", () => {
   const program = path.join(directory, "heap");
-  const headers = [`-isystem${CHECKOUT}/dist/quickjs/source`, `-I${CHECKOUT}/native/engine`];
+  const headers = [`-isystem${quickjs.SOURCE}`, `-I${CHECKOUT}/native/engine`];
   compileSanitized(program, [path.join(import.meta.dir, "heap.c")], ["-Wall", "-Wextra", "-Werror", ...headers]);
   for (const seed of [1, 2, 3, 4]) {
     const { exitCode, stdout, stderr } = Bun.spawnSync([program, `${seed}`, `${ROUNDS}`]);

@@ -1,15 +1,11 @@
 /** The part of `node:fs` that tsrunc uses, on the system calls themselves: with Node's arguments, results and errors. */
+import { LITTLE, viewOf } from "../endian.ts";
 import { AT_FDCWD, attempt, call, checked, failure } from "./call.ts";
 import { BYTES, host, LATIN1, UTF8 } from "./host.ts";
 import { lstatSync } from "./stat.ts";
 
 export { fstatSync, lstatSync, statSync } from "./stat.ts";
 
-/** Set by the build: Node's name of the architecture. */
-declare const QUICKJS_ARCH: string;
-
-const O_CLOEXEC = 0o2000000;
-const O_PATH = 0o10000000;
 const AT_REMOVEDIR = 0x200;
 const DT_DIR = 4;
 const ENOENT = 2;
@@ -17,28 +13,9 @@ const EEXIST = 17;
 const ENOTDIR = 20;
 const NAME_TRIES = 100;
 
-export const constants = {
-  F_OK: 0,
-  X_OK: 1,
-  W_OK: 2,
-  R_OK: 4,
-  O_RDONLY: 0,
-  O_WRONLY: 1,
-  O_RDWR: 2,
-  O_CREAT: 0o100,
-  O_EXCL: 0o200,
-  O_TRUNC: 0o1000,
-  O_APPEND: 0o2000,
-  O_NONBLOCK: 0o4000,
-  /** asm/fcntl.h: arm has another number than x86. */
-  O_NOFOLLOW: QUICKJS_ARCH === "arm64" ? 0o100000 : 0o400000,
-  O_DIRECTORY: QUICKJS_ARCH === "arm64" ? 0o40000 : 0o200000,
-  S_IFMT: 0o170000,
-  S_IFDIR: 0o040000,
-  S_IFREG: 0o100000,
-} as const;
+export const constants = { F_OK: 0, X_OK: 1, W_OK: 2, R_OK: 4, ...host.files } as const;
 
-const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND } = constants;
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_CLOEXEC, O_PATH } = constants;
 const FLAGS: Readonly<Record<string, number>> = {
   r: O_RDONLY,
   "r+": O_RDWR,
@@ -237,9 +214,18 @@ export function realpathSync(path: string): string {
   }
 }
 
-/** `struct statfs` begins with a word for the type, on all 64-bit architectures. */
+/** The type of a file system is the first word of `struct statfs`, but on s390x a half of one. */
+const SHORT_TYPE = host.arch === "s390x";
+
+/** Writes the type into `struct statfs`. */
+export function setType(bytes: Uint8Array, type: number): void {
+  if (SHORT_TYPE) viewOf(bytes).setUint32(0, type, LITTLE);
+  else viewOf(bytes).setBigUint64(0, BigInt(type), LITTLE);
+}
+
 export function statfsSync(path: string): { readonly type: number } {
   const bytes = new Uint8Array(256);
   call("statfs", path, checked(path), bytes);
-  return { type: Number(new DataView(bytes.buffer).getBigInt64(0, true)) };
+  const view = viewOf(bytes);
+  return { type: SHORT_TYPE ? view.getUint32(0, LITTLE) : Number(view.getBigUint64(0, LITTLE)) };
 }

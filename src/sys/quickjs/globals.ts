@@ -20,21 +20,6 @@ function wait(_words: unknown, _at: number, _value: number, milliseconds: number
   return "timed-out";
 }
 
-/** QuickJS's own (2025-04-26) gives negative numbers from 64 bits on. */
-function asUintN(bits: number, value: bigint): bigint {
-  return value & ((1n << BigInt(bits)) - 1n);
-}
-
-const toText = BigInt.prototype.toString;
-
-/** QuickJS's own has zeros in front of large numbers in hexadecimal. */
-function bigintText(this: bigint, radix?: number): string {
-  const text = toText.call(this, radix);
-  return radix === undefined || radix === 10 ? text : text.replace(/^(-?)0+(?=.)/, "$1");
-}
-
-Object.assign(BigInt, { asUintN });
-Object.assign(BigInt.prototype, { toString: bigintText });
 Object.assign(globalThis, {
   Buffer: Object.assign(OwnBuffer, { from: bufferFrom }),
   TextEncoder: OwnTextEncoder,

@@ -7,9 +7,38 @@ export const UTF8 = 0;
 export const LATIN1 = 1;
 export const BYTES = 2;
 
+export type FileConstants = Readonly<
+  Record<
+    | "O_RDONLY"
+    | "O_WRONLY"
+    | "O_RDWR"
+    | "O_CREAT"
+    | "O_EXCL"
+    | "O_TRUNC"
+    | "O_APPEND"
+    | "O_NONBLOCK"
+    | "O_NOFOLLOW"
+    | "O_DIRECTORY"
+    | "O_CLOEXEC"
+    | "O_PATH"
+    | "S_IFMT"
+    | "S_IFDIR"
+    | "S_IFREG"
+    | "S_IFLNK",
+    number
+  >
+>;
+
 export interface Host {
+  /** Of QuickJS. */
+  readonly version: string;
+  /** Node's name of the architecture. */
+  readonly arch: string;
   /** The numbers of system calls on this architecture. */
   readonly calls: Readonly<Record<string, number>>;
+  /** Constants of fcntl.h and sys/stat.h, which differ between architectures. */
+  readonly files: FileConstants;
+  readonly signals: Readonly<Record<string, number>>;
   /** A system call; text is handed over in UTF-8 and NUL-terminated. The result, or -errno. */
   syscall(number: number, ...words: readonly Word[]): number;
   /** A whole file, by path or descriptor; -errno on failure. */
@@ -42,11 +71,6 @@ export interface Host {
    */
   pack(bytes: Uint8Array, at: number, end: number, op: object, names: readonly string[], codes: Uint8Array): number;
   exit(status: number): never;
-  /**
-   * Begins anew in Bun, in this process and with its command line: for what this engine cannot do. Returns only to say
-   * which limit is too small for that.
-   */
-  startBun(): string;
 }
 
 export const host = (globalThis as unknown as { readonly host: Host }).host;

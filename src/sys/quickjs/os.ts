@@ -1,4 +1,5 @@
 /** The part of `node:os` that tsrunc uses. */
+import { LITTLE } from "../endian.ts";
 import { call } from "./call.ts";
 import { host } from "./host.ts";
 
@@ -13,12 +14,7 @@ export function release(): string {
 }
 
 export function endianness(): "LE" | "BE" {
-  return new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? "LE" : "BE";
+  return LITTLE ? "LE" : "BE";
 }
 
-const SIGNALS =
-  "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
-
-export const constants = {
-  signals: Object.fromEntries(SIGNALS.split(" ").map((name, i) => [`SIG${name}`, i + 1])) as Record<string, number>,
-};
+export const constants = { signals: host.signals };

@@ -1,10 +1,5 @@
-/** `node:path` with a short way for the paths that need nothing done, which are nearly all: `join` is on every verb's way. */
-// biome-ignore lint/style/useNodejsImportProtocol: under this name the bundler has its own
-import * as polyfill from "path";
-
-const { isAbsolute, relative, extname } = polyfill;
-
-export { extname, isAbsolute, relative };
+/** `node:path` of POSIX. What need not be changed is found out first, since nearly all paths are such, and a verb joins many. */
+import process from "./process.ts";
 
 /** Whether normalization may change it: empty components and dots. */
 function changes(path: string): boolean {
@@ -12,19 +7,58 @@ function changes(path: string): boolean {
   return path.startsWith(".") && (path === "." || path.startsWith("./") || path.startsWith(".."));
 }
 
-export function normalize(path: string): string {
-  const once = path.startsWith("//") ? `/${path.replace(/^\/+/, "")}` : path;
-  return once === "" || changes(once) ? polyfill.normalize(once) : once;
+/** The components without `.`, and with `..` only where `keepsParents` and nothing is left for it to remove. */
+function components(path: string, keepsParents: boolean): string[] {
+  const kept: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== "..") kept.push(part);
+    else if (kept.length > 0 && kept.at(-1) !== "..") kept.pop();
+    else if (keepsParents) kept.push(part);
+  }
+  return kept;
 }
 
-export function basename(path: string, suffix?: string): string {
-  if (path.endsWith("/") || suffix !== undefined) return polyfill.basename(path, suffix);
-  return path.slice(path.lastIndexOf("/") + 1);
+function withoutSlashes(path: string): string {
+  let end = path.length;
+  while (end > 0 && path[end - 1] === "/") end--;
+  return path.slice(0, end);
+}
+
+export function isAbsolute(path: string): boolean {
+  return path.startsWith("/");
+}
+
+export function normalize(path: string): string {
+  if (path !== "" && !changes(path)) return path;
+  const absolute = isAbsolute(path);
+  const kept = components(path, !absolute).join("/");
+  const end = path.endsWith("/") && kept !== "" ? "/" : "";
+  if (absolute) return `/${kept}${end}`;
+  if (kept !== "") return kept + end;
+  return path.endsWith("/") ? "./" : ".";
+}
+
+export function basename(path: string, suffix = ""): string {
+  const whole = withoutSlashes(path);
+  if (whole === "" && suffix !== "") return path.length < suffix.length ? "" : path; // so does Node
+  const base = whole.slice(whole.lastIndexOf("/") + 1);
+  return base !== suffix && base.endsWith(suffix) ? base.slice(0, base.length - suffix.length) : base;
 }
 
 export function dirname(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash <= 0 || path.endsWith("/") || path[slash - 1] === "/" ? polyfill.dirname(path) : path.slice(0, slash);
+  const whole = withoutSlashes(path);
+  const slash = whole.lastIndexOf("/");
+  if (slash < 0) return isAbsolute(path) ? "/" : ".";
+  // Node keeps two slashes at the start, which POSIX lets a system give a meaning.
+  if (slash === 1 && isAbsolute(path)) return "//";
+  return slash === 0 ? "/" : whole.slice(0, slash);
+}
+
+export function extname(path: string): string {
+  const base = basename(path);
+  const dot = base.lastIndexOf(".");
+  return dot <= 0 || base === ".." ? "" : base.slice(dot);
 }
 
 export function join(...parts: readonly string[]): string {
@@ -35,13 +69,26 @@ export function join(...parts: readonly string[]): string {
     else if (joined.endsWith("/")) joined += part.startsWith("/") ? part.slice(1) : part;
     else joined += part.startsWith("/") ? part : `/${part}`;
   }
-  return joined === "" || changes(joined) ? polyfill.join(...parts) : joined;
+  return normalize(joined);
 }
 
 export function resolve(...parts: readonly string[]): string {
   const last = parts.at(-1) ?? "";
-  const ready = last.startsWith("/") && !changes(last) && (last === "/" || !last.endsWith("/"));
-  return ready ? last : polyfill.resolve(...parts);
+  if (isAbsolute(last) && !changes(last) && (last === "/" || !last.endsWith("/"))) return last;
+  let path = "";
+  for (let i = parts.length - 1; i >= 0 && !isAbsolute(path); i--) {
+    const part = parts[i] as string;
+    if (part !== "") path = path === "" ? part : `${part}/${path}`;
+  }
+  if (!isAbsolute(path)) path = `${process.cwd()}/${path}`;
+  return `/${components(path, false).join("/")}`;
+}
+
+export function relative(from: string, to: string): string {
+  const [start, end] = [components(resolve(from), false), components(resolve(to), false)];
+  let common = 0;
+  while (common < start.length && start[common] === end[common]) common++;
+  return [...start.slice(common).map(() => ".."), ...end.slice(common)].join("/");
 }
 
 export const posix = { basename, dirname, extname, isAbsolute, join, normalize, relative, resolve };

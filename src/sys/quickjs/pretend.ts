@@ -2,13 +2,15 @@
  * A machine for the build's process, which does once what verbs do: the same for every builder, whoever it is and whatever
  * it runs on, so that the heap it leaves is the same too.
  */
+import { LITTLE, viewOf } from "../endian.ts";
+import { setType } from "./fs.ts";
 import { host } from "./host.ts";
 
 export type Files = Readonly<Record<string, string>>;
 
 const ENOENT = 2;
 const CGROUP2_MAGIC = 0x63677270;
-const DIRECTORY = 0o040755;
+const DIRECTORY = host.files.S_IFDIR | 0o755;
 /** The bundle has it. */
 const ROOTFS = "/bundle/rootfs";
 /** A descriptor of whatever has been opened: none is real. */
@@ -44,21 +46,16 @@ export const V1: Files = {
   "/sys/fs/cgroup/cpuset/cpuset.mems": "0\n",
 };
 
-/** Fills `struct statx` or `struct statfs` with what is looked at. */
-function setWord(bytes: unknown, at: number, value: number): void {
-  new DataView((bytes as Uint8Array).buffer).setUint32(at, value, true);
-}
-
 /** What a system call gives that is made by name. */
 function answer(name: string | undefined, words: readonly unknown[], files: Files): number {
   switch (name) {
     case "faccessat":
       return files[String(words[1])] === undefined ? -ENOENT : 0;
     case "statx":
-      setWord(words[4], 28, DIRECTORY);
+      viewOf(words[4] as Uint8Array).setUint16(28, DIRECTORY, LITTLE);
       return 0;
     case "statfs":
-      setWord(words[1], 0, files["/sys/fs/cgroup/cgroup.controllers"] === undefined ? 0 : CGROUP2_MAGIC);
+      setType(words[1] as Uint8Array, files["/sys/fs/cgroup/cgroup.controllers"] === undefined ? 0 : CGROUP2_MAGIC);
       return 0;
     case "openat":
       return FD;

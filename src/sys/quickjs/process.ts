@@ -3,9 +3,6 @@ import { attempt, call, checked, failure } from "./call.ts";
 import { readLink } from "./fs.ts";
 import { host } from "./host.ts";
 
-/** Set by the build: Node's name of the architecture. */
-declare const QUICKJS_ARCH: string;
-
 /** Stands for the script that other hosts have as argv[1]. */
 const SCRIPT = "/$quickjs/tsrunc";
 const CLOCK_MONOTONIC = 1;
@@ -42,9 +39,9 @@ function pairs(env: Readonly<Record<string, string>>): string[] {
 }
 
 const own = {
-  arch: QUICKJS_ARCH,
+  arch: host.arch,
   platform: "linux",
-  versions: { quickjs: "2025-04-26" } as Readonly<Record<string, string>>,
+  versions: { quickjs: host.version } as Readonly<Record<string, string>>,
   get argv0(): string {
     return argv()[0] ?? "";
   },

@@ -1,10 +1,12 @@
+import { LITTLE } from "../endian.ts";
 import { AT_FDCWD, attempt, checked, failure } from "./call.ts";
+import { host } from "./host.ts";
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
 const SIZE = 256;
-const S_IFMT = 0o170000;
+const { S_IFMT, S_IFDIR, S_IFREG, S_IFLNK } = host.files;
 
 /** The part of Node's `Stats` that is used, read from `struct statx`, which has one layout everywhere. */
 export class Stats {
@@ -17,25 +19,25 @@ export class Stats {
   readonly ctimeMs: number;
 
   constructor(view: DataView) {
-    this.uid = view.getUint32(20, true);
-    this.gid = view.getUint32(24, true);
-    this.mode = view.getUint16(28, true);
-    this.ino = Number(view.getBigUint64(32, true));
-    this.size = Number(view.getBigUint64(40, true));
-    this.ctimeMs = Number(view.getBigInt64(96, true)) * 1000 + view.getUint32(104, true) / 1e6;
-    this.dev = view.getUint32(136, true) * 2 ** 20 + view.getUint32(140, true);
+    this.uid = view.getUint32(20, LITTLE);
+    this.gid = view.getUint32(24, LITTLE);
+    this.mode = view.getUint16(28, LITTLE);
+    this.ino = Number(view.getBigUint64(32, LITTLE));
+    this.size = Number(view.getBigUint64(40, LITTLE));
+    this.ctimeMs = Number(view.getBigInt64(96, LITTLE)) * 1000 + view.getUint32(104, LITTLE) / 1e6;
+    this.dev = view.getUint32(136, LITTLE) * 2 ** 20 + view.getUint32(140, LITTLE);
   }
 
   isDirectory(): boolean {
-    return (this.mode & S_IFMT) === 0o040000;
+    return (this.mode & S_IFMT) === S_IFDIR;
   }
 
   isFile(): boolean {
-    return (this.mode & S_IFMT) === 0o100000;
+    return (this.mode & S_IFMT) === S_IFREG;
   }
 
   isSymbolicLink(): boolean {
-    return (this.mode & S_IFMT) === 0o120000;
+    return (this.mode & S_IFMT) === S_IFLNK;
   }
 }
 
