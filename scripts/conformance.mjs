@@ -1,7 +1,8 @@
 /** Builds the conformance suite as a package of its own, in dist/conformance: `node scripts/conformance.mjs`. */
 import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { BuildError, findStaticCompiler, kernelHeaderFlags, ROOT, run } from "./tools.mjs";
+import { toolchainFor } from "./toolchain.mjs";
+import { BuildError, ROOT, run } from "./tools.mjs";
 
 const SOURCE = join(ROOT, "conformance");
 const OUT = join(ROOT, "dist/conformance");
@@ -13,13 +14,12 @@ const PROGRAMS = {
   watchmounts: ["watchmounts"],
 };
 
-function compilePrograms(compiler, architecture) {
+function compilePrograms({ compiler, flags }, architecture) {
   const folder = join(OUT, "probe/built", architecture);
   mkdirSync(folder, { recursive: true });
   for (const [name, parts] of Object.entries(PROGRAMS)) {
     const sources = parts.map((part) => join(SOURCE, "probe", `${part}.c`));
-    const flags = ["-std=gnu11", "-O2", "-static", "-s", ...kernelHeaderFlags(compiler)];
-    run(compiler, [...flags, "-o", join(folder, name), ...sources]);
+    run(compiler, ["-std=gnu11", "-O2", "-static", "-s", ...flags, "-o", join(folder, name), ...sources]);
   }
 }
 
@@ -37,7 +37,7 @@ function build() {
   cpSync(join(ROOT, "LICENSE"), join(OUT, "LICENSE"));
   writeFileSync(join(OUT, "package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
   chmodSync(join(OUT, "runner/main.js"), 0o755);
-  compilePrograms(findStaticCompiler(), process.arch);
+  compilePrograms(toolchainFor(), process.arch);
 }
 
 try {
