@@ -54,6 +54,17 @@ given(lacksController("pids"), () => {
   });
 });
 
+given(lacksController("pids"), () => {
+  check("pids.limit 0 is a limit: no further process can be made", async (t) => {
+    const c = t.container((spec) => {
+      spec.process.args = ["/bin/probe", "forks", "3"];
+      spec.linux.resources = { pids: { limit: 0 } };
+    });
+    const { started, error } = JSON.parse((await c.run()).stdout) as { started: number; error: string };
+    expect({ started, error }).toEqual({ started: 0, error: "EAGAIN" });
+  });
+});
+
 given(lacksController("cpuset"), () => {
   check("the program runs on the CPUs of cpuset only", async (t) => {
     const c = t.container((spec) => {

@@ -6,6 +6,7 @@ import { expect } from "./lib/expect.ts";
 import { area, check, given, type Scope } from "./lib/harness.ts";
 import { cgroupVersion } from "./lib/host.ts";
 import { lacksCgroup } from "./lib/needs.ts";
+import { dropNamespace, useUserNamespace } from "./lib/spec.ts";
 import { TAG } from "./lib/workspace.ts";
 
 area();
@@ -102,4 +103,39 @@ given(lacksCgroup(2), () => {
       expect(statSync(path.join(directory, "cgroup.max.depth")).uid).toBe(0);
       await c.down();
     });
+});
+
+given(lacksCgroup(2), () => {
+  check("without a cgroup namespace of its own the container's cgroup keeps its owner", async (t) => {
+    const c = t.container((spec) => {
+      useUserNamespace(spec);
+      dropNamespace(spec, "cgroup");
+      spec.mounts.push(
+        { destination: "/sys", type: "tmpfs", source: "tmpfs" },
+        { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid"] },
+      );
+    });
+    await c.up();
+    const directory = cgroupDirectory(await c.pid(), "pids");
+    expect([statSync(directory).uid, statSync(path.join(directory, "cgroup.procs")).uid]).toEqual([0, 0]);
+    await c.down();
+  });
+});
+
+check("the same cgroupsPath is the same place, again and again", async (t) => {
+  const c = t.container((spec, self) => {
+    spec.linux.cgroupsPath = `/${self.id}-parent/place`;
+  });
+  const places: string[] = [];
+  for (let i = 0; i < 2; i++) {
+    await c.up();
+    places.push(cgroupDirectory(await c.pid(), "pids"));
+    await c.down();
+  }
+  expect(places[0]).toMatch(/-parent\/place$/);
+  expect(places[1]).toBe(places[0]);
+  for (const root of hierarchyRoots()) {
+    const parent = path.join(root, `${c.id}-parent`);
+    if (existsSync(parent)) rmdirSync(parent);
+  }
 });

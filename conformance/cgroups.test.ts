@@ -1,10 +1,11 @@
 /** What is written to the control files for `linux.resources`. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { hasController, hierarchyRoots, readControl } from "./lib/cgroup.ts";
+import { hasController, mountPoint, readControl } from "./lib/cgroup.ts";
 import { expect } from "./lib/expect.ts";
-import { area, check } from "./lib/harness.ts";
+import { area, check, given } from "./lib/harness.ts";
 import { cgroupVersion } from "./lib/host.ts";
+import { type Lack, lacksCgroup, lacksController } from "./lib/needs.ts";
 import { TAG } from "./lib/workspace.ts";
 
 area();
@@ -172,10 +173,7 @@ const ROWS: readonly Row[] = [
 /** Some control files exist only with kernel options that not every machine has. */
 function available(controller: string, files: readonly string[]): boolean {
   if (!hasController(controller)) return false;
-  const parent = path.join(
-    hierarchyRoots().find((root) => V2 || readdirSync(root).some((name) => name.startsWith(`${controller}.`))) ?? "",
-    `${TAG}-trial`,
-  );
+  const parent = path.join(mountPoint(controller) ?? "", `${TAG}-trial`);
   mkdirSync(parent);
   const found = files.every((file) => existsSync(path.join(parent, file)));
   rmdirSync(parent);
@@ -188,27 +186,37 @@ function registered(controller: string, files: readonly string[]): boolean {
   return available(controller, files);
 }
 
+function lacksFiles(expected: Row["v1"]): Lack {
+  if (expected === undefined) return `cgroup v${V2 ? 1 : 2}`;
+  const [controller, files] = expected;
+  return (
+    lacksController(controller) ??
+    (registered(controller, Object.keys(files)) ? undefined : `files of \`${controller}\``)
+  );
+}
+
 for (const row of ROWS) {
-  const expected = V2 ? row.v2 : row.v1;
-  if (expected === undefined || !registered(expected[0], Object.keys(expected[1]))) continue;
-  check(`resources: ${row.what}`, async (t) => {
-    const c = t.container((spec) => {
-      spec.linux.resources = row.resources;
+  const expected = (V2 ? row.v2 : row.v1) ?? (["", {}] as const);
+  given(lacksFiles(V2 ? row.v2 : row.v1), () => {
+    check(`resources: ${row.what}`, async (t) => {
+      const c = t.container((spec) => {
+        spec.linux.resources = row.resources;
+      });
+      c.spec.process.args = ["/bin/probe", "wait"];
+      await c.create();
+      const pid = await c.pid();
+      const compare = () => {
+        for (const [file, content] of Object.entries(expected[1])) {
+          const found = readControl(pid, expected[0], file);
+          if (typeof content === "string") expect({ file, found }).toEqual({ file, found: content });
+          else expect(found).toMatch(content);
+        }
+      };
+      compare();
+      await c.start();
+      await c.waitForOutput("ready");
+      compare(); // start must not reset anything
     });
-    c.spec.process.args = ["/bin/probe", "wait"];
-    await c.create();
-    const pid = await c.pid();
-    const compare = () => {
-      for (const [file, content] of Object.entries(expected[1])) {
-        const found = readControl(pid, expected[0], file);
-        if (typeof content === "string") expect({ file, found }).toEqual({ file, found: content });
-        else expect(found).toMatch(content);
-      }
-    };
-    compare();
-    await c.start();
-    await c.waitForOutput("ready");
-    compare(); // start must not reset anything
   });
 }
 
@@ -245,3 +253,14 @@ if (device !== undefined && registered(V2 ? "io" : "blkio", [V2 ? "io.max" : "bl
         ),
       ).toEqual([`${id} ${MB}`, `${id} ${2 * MB}`, `${id} 300`, `${id} 400`]);
   });
+
+given(lacksCgroup(2), () => {
+  for (const file of ["banana.max", "hugetlb.banana"])
+    check(`unified with a controller or file that is not there is refused: ${file}`, async (t) => {
+      const c = t.container((spec) => {
+        spec.linux.resources = { unified: { [file]: "1" } };
+      });
+      expect((await c.tryCreate()).code).not.toBe(0);
+      expect(await t.leftNow()).toEqual([]);
+    });
+});

@@ -125,6 +125,7 @@ const CONFIGS: Readonly<Record<string, (spec: Spec, c: Container) => void>> = {
   "an unknown sysctl": put("linux/sysctl", { "net.banana": "1" }),
   "sysctl of type array": put("linux/sysctl", ["a=b"]),
   "a relative masked path": put("linux/maskedPaths", ["proc/kcore"]),
+  "a relative read-only path": put("linux/readonlyPaths", ["proc/sys"]),
   "maskedPaths of type string": put("linux/maskedPaths", "/proc/kcore"),
   "a cgroupsPath that leads through a file": put("linux/cgroupsPath", `/cgroup.procs/${TAG}`),
   "a directory bound on a file": put("mounts", [

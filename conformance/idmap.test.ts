@@ -88,6 +88,7 @@ given(lacksKernel("5.12"), () => {
   const REFUSED: Readonly<Record<string, Partial<Mount> & Record<string, unknown>>> = {
     "without mappings or a user namespace": { options: ["bind", "idmap"] },
     "with uidMappings alone": { uidMappings: MAP },
+    "with gidMappings alone": { gidMappings: MAP },
     "that is no bind": { type: "tmpfs", source: "tmpfs", options: [], uidMappings: MAP, gidMappings: MAP },
   };
   for (const [sentence, more] of Object.entries(REFUSED))

@@ -299,3 +299,21 @@ for (const noNewPrivileges of [false, true]) {
     expect((await c.probe("read=/tmp/hook")).of("read=/tmp/hook")).toEqual({ data: "Seccomp:\t2\n" });
   });
 }
+
+const REFUSED: Readonly<Record<string, object>> = {
+  "a rule without names": { syscalls: [{ action: "SCMP_ACT_ERRNO" }] },
+  "a rule without names, but with a list of them": { syscalls: [{ names: [], action: "SCMP_ACT_ERRNO" }] },
+  "errnoRet with an action that has none": {
+    syscalls: [{ names: ["mkdir"], action: "SCMP_ACT_KILL_PROCESS", errnoRet: 1 }],
+  },
+  "defaultErrnoRet with an action that has none": { defaultAction: "SCMP_ACT_ALLOW", defaultErrnoRet: 1 },
+  "listenerMetadata without listenerPath": { listenerMetadata: "text" },
+};
+for (const [what, more] of Object.entries(REFUSED))
+  check(`${what} is refused`, async (t) => {
+    const c = t.container((spec) => {
+      spec.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", ...more };
+    });
+    expect((await c.tryCreate()).code).not.toBe(0);
+    expect(await t.leftNow()).toEqual([]);
+  });

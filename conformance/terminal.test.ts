@@ -65,6 +65,13 @@ check("consoleSize is the size of the terminal", async (t) => {
   expect((await onTerminal(t, c, "report")).report.tty).toMatchObject({ rows: 31, columns: 117 });
 });
 
+check("consoleSize without a terminal is ignored", async (t) => {
+  const c = t.container((spec) => {
+    spec.process.consoleSize = { height: 31, width: 117 };
+  });
+  expect((await c.probe("report")).report.tty.isatty).toEqual([0, 0, 0]);
+});
+
 check("the terminal belongs to the process's user and the group tty", async (t) => {
   const c = t.container((spec) => {
     withTerminal(spec);

@@ -337,3 +337,13 @@ check("update of a stopped and of an unknown container is refused", async (t) =>
   expect(refused.stderr).toContain("container not running");
   expect((await runtime(["update", "--pids-limit", "5", "unknown"])).stderr).toContain("does not exist");
 });
+
+given(lacksController("memory"), () => {
+  check("checkBeforeUpdate: a memory limit below what is used is refused and changes nothing", async (t) => {
+    const c = await made(t);
+    const result = await updateWith(c, { memory: { limit: 16_384, checkBeforeUpdate: true } });
+    expect(result.code).not.toBe(0);
+    await expectFiles(c, { [MEMORY]: `${64 * MB}` });
+    expect((await c.state()).status).toBe("running");
+  });
+});

@@ -5,7 +5,7 @@ import { cgroupVersion } from "./host.ts";
 import { cgroupMounts } from "./leaks.ts";
 
 /** Where a v1 hierarchy with `controller` is mounted, or the cgroup2 root. */
-function mountPoint(controller: string): string | undefined {
+export function mountPoint(controller: string): string | undefined {
   const wanted =
     cgroupVersion() === 2
       ? cgroupMounts().find(({ type }) => type === "cgroup2")

@@ -5,6 +5,23 @@ import { NET_DEVICES } from "./gaps-shared.ts";
 const HOSTS = ["shared", "slave", "private", "unbindable"];
 
 export const RUNC_GAPS: readonly Gap[] = [
+  {
+    why: "takes what the specification says is an error",
+    tests: [
+      "an empty key of the annotations is refused",
+      "another file at the path of a device is an error*",
+      "bad config: a relative read-only path",
+      "intelRdt without a resctrl file system is refused: with a closID",
+      "intelRdt without a resctrl file system is refused: with nothing",
+      "schemata with a newline is refused",
+      "a rule without names*",
+      "errnoRet with an action that has none is refused",
+      "defaultErrnoRet with an action that has none is refused",
+      "listenerMetadata without listenerPath is refused",
+    ],
+  },
+  { fixedIn: "1.3.0", why: "execCPUAffinity came with 1.3", tests: ["execCPUAffinity.final is*"] },
+  { fixedIn: "1.4.0", why: "takes 0 for no limit", tests: ["pids.limit 0 is a limit*"] },
   { why: "of crun's own", tests: ["run.oci.keep_original_groups *", "--config *"] },
   {
     why: "what is mounted on a mount in the rootfs that is shared with the host's reaches the host",
