@@ -250,6 +250,32 @@ check("a failing poststop hook does not keep delete from removing everything, an
   expect(await t.leftNow()).toEqual([]);
 });
 
+checkTsrunc("what a failing hook printed is told, stdout and stderr apart, the end of each", async (t) => {
+  const kinds = ["createRuntime", "createContainer", "startContainer", "poststart"] as const;
+  const texts: Readonly<Record<string, string>> = {
+    "echo out; echo err >&2; echo more; exit 3": "exit status 3, stdout: out; more, stderr: err (at",
+    "echo only out; exit 4": "exit status 4, stdout: only out (at",
+    "echo only err >&2; kill -TERM $$": "killed by signal 15 (terminated), stderr: only err (at",
+    "exit 5": "exit status 5 (at",
+    "printf 'a\\037b'; exit 6": "exit status 6, stdout: a b (at",
+  };
+  for (const kind of kinds)
+    for (const [text, said] of Object.entries(texts)) {
+      const c = t.container((spec, self) => {
+        spec.process.args = ["/bin/sleep", "1000"];
+        spec.hooks = { [kind]: [hook(self, kind, text)] };
+      });
+      const { code, stderr } = await c.run();
+      expect(code).toBe(1);
+      expect(stderr).toContain(`error running ${kind} hook #0: /bin/sh: ${said}`);
+    }
+  const long = t.container((spec, self) => {
+    const text = "i=0; while [ $i -lt 500 ]; do echo out$i; echo err$i >&2; i=$((i+1)); done; exit 7";
+    spec.hooks = { createRuntime: [hook(self, "createRuntime", text)] };
+  });
+  expect((await long.run()).stderr).toMatch(/exit status 7, stdout: (\w+; )+out499, stderr: (\w+; )+err499 \(at/);
+});
+
 check("a hook that is not there fails create by name", async (t) => {
   const c = t.container((spec) => {
     spec.hooks = { createRuntime: [{ path: "/nonexistent/hook" }] };

@@ -8,99 +8,145 @@
 
 static char *const no_environment[] = { NULL };
 
-/* After vfork: only system calls. */
-static _Noreturn void become(const char *path, char **argv, char **env, int in, int out, volatile int *error) {
+/* Between the two parts of a detail; no program's output has it there. */
+#define SEPARATOR '\x1f'
+
+/* The end of what a program printed: the best reason there is for its failure. */
+struct output {
+  int fd; /* -1 when closed at the other end */
+  size_t have;
+  char kept[DETAIL_SIZE];
+};
+
+/* After vfork: only system calls. Whatever the caller was started with, and whatever phase this is, it begins the same. */
+static _Noreturn void become(const struct op_spawn *op, char **argv, char **env, int in, int out, int err, volatile int *error) {
   setsid();
-  umask(022);
+  umask((mode_t)op->umask);
   restore_file_size();
-  if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0) {
+  for (int number = 1; number <= SIGRTMAX; number++) signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0) {
     syscall(SYS_close_range, 3, ~0u, 0);
-    execve(path, argv, env ? env : no_environment);
+    execve(str(op->path), argv, env ? env : no_environment);
   }
   *error = errno;
   leave(127);
 }
 
-/* The end of what it printed is the best reason there is for its failure. */
-static size_t keep_end(char *kept, size_t have, int fd) {
+static void keep_end(struct output *out) {
   char buf[2048];
   ssize_t n;
-  while ((n = read(fd, buf, sizeof buf)) > 0) {
-    size_t size = DETAIL_SIZE - 1, got = (size_t)n;
+  if (out->fd < 0) return;
+  while ((n = read(out->fd, buf, sizeof buf)) > 0) {
+    size_t size = sizeof out->kept - 1, got = (size_t)n;
     const char *from = buf;
     if (got > size) {
       from += got - size;
       got = size;
     }
-    size_t drop = have + got > size ? have + got - size : 0;
-    memmove(kept, kept + drop, have - drop);
-    have -= drop;
-    memcpy(kept + have, from, got);
-    have += got;
+    size_t drop = out->have + got > size ? out->have + got - size : 0;
+    memmove(out->kept, out->kept + drop, out->have - drop);
+    out->have -= drop;
+    memcpy(out->kept + out->have, from, got);
+    out->have += got;
   }
-  while (have && (kept[have - 1] == '\n' || kept[have - 1] == ' ')) have--;
-  kept[have] = 0;
-  return have;
 }
 
-static int judge(pid_t pid, bool late, const char *output) {
+static void close_output(struct output *out) {
+  if (out->fd >= 0) close(out->fd);
+  out->fd = -1;
+}
+
+static void trim(struct output *out) {
+  while (out->have && (out->kept[out->have - 1] == '\n' || out->kept[out->have - 1] == ' ')) out->have--;
+  for (size_t i = 0; i < out->have; i++)
+    if (out->kept[i] == SEPARATOR || !out->kept[i]) out->kept[i] = ' ';
+}
+
+/* Both ends in one text; where they do not fit, each has a half at least. */
+static void join(char *detail, struct output *out, struct output *err) {
+  size_t room = DETAIL_SIZE - 2, half = room / 2;
+  trim(out);
+  trim(err);
+  size_t second = err->have <= half || out->have + err->have <= room ? err->have : out->have < half ? room - out->have : half;
+  size_t first = out->have <= room - second ? out->have : room - second;
+  memcpy(detail, out->kept + out->have - first, first);
+  detail[first] = SEPARATOR;
+  memcpy(detail + first + 1, err->kept + err->have - second, second);
+  detail[first + 1 + second] = 0;
+}
+
+static int judge(pid_t pid, bool late, const char *detail) {
   siginfo_t info = { 0 };
   while (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0 && errno == EINTR) {}
-  if (late) return fail_errno(STEP_SPAWN_TIMEOUT, ETIMEDOUT, output);
+  if (late) return fail_errno(STEP_SPAWN_TIMEOUT, ETIMEDOUT, detail);
   if (info.si_code == CLD_EXITED && info.si_status == 0) return 0;
-  fail_errno(STEP_SPAWN_STATUS, 0, output);
+  fail_errno(STEP_SPAWN_STATUS, 0, detail);
   ctx.failure.aux = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
   return -1;
 }
 
-static int run(const struct op_spawn *op) {
-  int in = memfd_create("stdin", MFD_CLOEXEC), out[2];
-  size_t len;
-  char *text = expand(op->input, &len);
-  if (in < 0 || write_all(in, text, len) < 0 || lseek(in, 0, SEEK_SET) < 0 || pipe2(out, O_CLOEXEC) < 0)
-    return fail(STEP_SPAWN_PIPE, str(op->path));
-  char **argv = expand_list(op->argv, 0), **env = list_of(op->env, 1);
-  if (op->home && ctx.home) env[op->env.count] = ctx.home;
-  volatile int error = 0;
-  pid_t pid = vfork();
-  if (pid == 0) become(str(op->path), argv, env, in, out[1], &error);
-  close(in);
-  close(out[1]);
-  if (pid < 0 || error) {
-    int saved = pid < 0 ? errno : error;
-    close(out[0]);
-    if (pid > 0) waitpid(pid, NULL, 0);
-    return fail_errno(STEP_SPAWN_EXEC, saved, str(op->path));
-  }
+/* Until the program has ended: what else holds its output open is not waited for. */
+static bool watch(const struct op_spawn *op, pid_t pid, struct output *out, struct output *err) {
   int pidfd = pidfd_open_(pid);
-  fcntl(out[0], F_SETFL, O_NONBLOCK);
   uint64_t until = now_ns() + op->timeout_ms * 1000000u;
-  char output[DETAIL_SIZE];
-  size_t have = 0;
   bool late = false;
   for (bool ended = false; !ended;) {
-    struct pollfd polled[2] = { { .fd = pidfd, .events = POLLIN }, { .fd = out[0], .events = POLLIN } };
+    struct pollfd polled[3] = { { .fd = pidfd, .events = POLLIN }, { .fd = out->fd, .events = POLLIN }, { .fd = err->fd, .events = POLLIN } };
     uint64_t now = now_ns();
     int wait = !op->timeout_ms ? -1 : now >= until ? 0 : (int)((until - now + 999999u) / 1000000u);
-    int rc = poll(polled, 2, wait);
-    if (rc == 0) {
+    if (poll(polled, 3, wait) == 0) {
       late = true;
       kill(-pid, SIGKILL);
       kill(pid, SIGKILL);
       break;
     }
-    have = keep_end(output, have, out[0]);
-    if (polled[1].revents & POLLHUP) { /* closed its output and goes on: poll the pidfd alone */
-      close(out[0]);
-      out[0] = -1;
-    }
+    keep_end(out);
+    keep_end(err);
+    /* It has closed its output and goes on: that would end every poll at once. */
+    if (polled[1].revents & POLLHUP) close_output(out);
+    if (polled[2].revents & POLLHUP) close_output(err);
     ended = polled[0].revents != 0;
   }
-  if (out[0] >= 0) have = keep_end(output, have, out[0]);
-  output[have] = 0;
-  if (out[0] >= 0) close(out[0]);
+  keep_end(out);
+  keep_end(err);
+  close_output(out);
+  close_output(err);
   close(pidfd);
-  return judge(pid, late, output);
+  return late;
+}
+
+static int run(const struct op_spawn *op) {
+  int in = memfd_create("stdin", MFD_CLOEXEC), first[2], second[2];
+  size_t len;
+  char *text = expand(op->input, &len);
+  if (in < 0 || write_all(in, text, len) < 0 || lseek(in, 0, SEEK_SET) < 0 || pipe2(first, O_CLOEXEC) < 0 ||
+      pipe2(second, O_CLOEXEC) < 0)
+    return fail(STEP_SPAWN_PIPE, str(op->path));
+  char **argv = expand_list(op->argv, 0), **env = list_of(op->env, 1);
+  if (op->home && ctx.home) env[op->env.count] = ctx.home;
+  volatile int error = 0;
+  pid_t pid = vfork();
+  if (pid == 0) become(op, argv, env, in, first[1], second[1], &error);
+  close(in);
+  close(first[1]);
+  close(second[1]);
+  struct output out = { .fd = first[0] }, err = { .fd = second[0] };
+  if (pid < 0 || error) {
+    int saved = pid < 0 ? errno : error;
+    close_output(&out);
+    close_output(&err);
+    if (pid > 0) waitpid(pid, NULL, 0);
+    return fail_errno(STEP_SPAWN_EXEC, saved, str(op->path));
+  }
+  fcntl(out.fd, F_SETFL, O_NONBLOCK);
+  fcntl(err.fd, F_SETFL, O_NONBLOCK);
+  bool late = watch(op, pid, &out, &err);
+  char detail[DETAIL_SIZE];
+  join(detail, &out, &err);
+  return judge(pid, late, detail);
 }
 
 int do_spawn(const struct op_spawn *op) {

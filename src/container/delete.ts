@@ -12,7 +12,7 @@ import { readHostFacts } from "./host-facts.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { DeleteOptions } from "./options.ts";
 import type { StateRecord } from "./record.ts";
-import { forcedRemovalInput, killOp, leaveOps, removalInput, thawOps } from "./removal.ts";
+import { forcedRemovalInput, hookDirectory, killOp, leaveOps, removalInput, thawOps } from "./removal.ts";
 import { containerStatus, type Status } from "./state.ts";
 import {
   CONFIG_FILE,
@@ -48,7 +48,7 @@ export function deleteContainer(context: Context, { id, force }: DeleteOptions):
   ];
   return context.perform(
     { launcher, init: [], cleanup: [], cleanupFrom: launcher.length, keepFds: 0 },
-    launchOptions(context, id),
+    { ...launchOptions(context, id), ...hookDirectory(input) },
   );
 }
 

@@ -1,4 +1,5 @@
 /** What is needed to take a container away, from what is kept of it. */
+import * as fs from "node:fs";
 import { freezePlan } from "../cgroups/freeze.ts";
 import { withoutGoneUnit } from "../cgroups/remove.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
@@ -60,6 +61,20 @@ function inputWith(root: string, record: StateRecord, hooks: Spec["hooks"]): Rem
     cgroup: { record: withoutGoneUnit(record.cgroup ?? NO_CGROUP) },
     environment: spec.hooks === undefined ? [] : environment(),
   };
+}
+
+/**
+ * Where hooks begin that run after create: in the bundle, as those of create do, or in `/` where it cannot be entered any
+ * more, for engines delete bundles first.
+ */
+export function hookDirectory({ spec, bundle }: RemovalInput): { readonly cwd?: string } {
+  if (spec.hooks === undefined) return {};
+  try {
+    fs.accessSync(`${bundle}/.`, fs.constants.X_OK);
+    return { cwd: bundle };
+  } catch {
+    return { cwd: "/" };
+  }
 }
 
 /** Mounts that a container without a mount namespace made on the host, and groups of resctrl. */

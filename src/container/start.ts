@@ -5,14 +5,14 @@ import process from "node:process";
 import { TsruncError } from "../errors.ts";
 import type { Label } from "../init/report.ts";
 import { SLOT_NOTIFY } from "../program/compile.ts";
-import { removalOps } from "../program/compile-delete.ts";
+import { type RemovalInput, removalOps } from "../program/compile-delete.ts";
 import { compileHooks } from "../program/compile-hooks.ts";
 import type { Op } from "../program/ops.ts";
 import type { Program } from "../program/program.ts";
 import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { StateRecord } from "./record.ts";
-import { leaveOps, removalInput } from "./removal.ts";
+import { hookDirectory, leaveOps, removalInput } from "./removal.ts";
 import { containerStatus } from "./state.ts";
 import { containerDirectory, EXEC_FIFO, loadState } from "./store.ts";
 
@@ -31,11 +31,12 @@ export function startContainer(context: Context, id: string): number | Promise<n
     throw new TsruncError("config", `cannot start \`${id}\`: its config has no process`, { at: "/process" });
   }
   const directory = containerDirectory(root, id);
-  const options = { ...launchOptions(context, id), initLabels: record.tail };
-  return context.perform(startProgram(root, record, directory), options);
+  const input = removalInput(root, record);
+  const options = { ...launchOptions(context, id), initLabels: record.tail, ...hookDirectory(input) };
+  return context.perform(startProgram(record, directory, input), options);
 }
 
-function startProgram(root: string, record: StateRecord, directory: string): Program {
+function startProgram(record: StateRecord, directory: string, input: RemovalInput): Program {
   const fifo = path.join(directory, EXEC_FIFO);
   const ofInit = hooksOfInit(record);
   const launcher: Op[] = [
@@ -50,7 +51,6 @@ function startProgram(root: string, record: StateRecord, directory: string): Pro
     launcher.push({ op: "notifyForward", slot: SLOT_NOTIFY, socket, pid: record.pid, background: false });
   }
   const cleanupFrom = launcher.length;
-  const input = removalInput(root, record);
   const hooks = compileHooks(input, "poststart", "running").map((op) => withPid(op, record.pid));
   const cleanup: Op[] =
     hooks.length === 0 && ofInit.end === ofInit.first

@@ -130,14 +130,22 @@ function execMessage(name: string, step: string, { errno, detail }: Report): str
   return `exec ${detail}: ${reason}`;
 }
 
+/** Of a hook both streams are told, of a helper only what it says. */
 function spawnMessage(step: string, name: string, { errno, detail, aux }: Report): string {
-  const what = / hook #\d+: /.test(name) ? `error running ${name}` : name;
-  const output = detail === "" ? "" : `: ${detail}`;
+  const isHook = / hook #\d+: /.test(name);
+  const what = isHook ? `error running ${name}` : name;
+  const [out = "", err = ""] = detail.split(OUTPUT_SEPARATOR);
+  const said = [out, err].filter((text) => text !== "").join(" ");
+  const both = `${out === "" ? "" : `, stdout: ${out}`}${err === "" ? "" : `, stderr: ${err}`}`;
+  const output = isHook ? both : said === "" ? "" : `: ${said}`;
   if (step === "status" && aux < 0) return `${what}: killed by signal ${-aux}${SIGNAL_NAMES[-aux] ?? ""}${output}`;
   if (step === "status") return `${what}: exit status ${aux}${output}`;
   if (step === "timeout") return `${what}: timed out${output}`;
   return `${what}: ${step}: ${errnoPhrase(errnoName(errno))}`;
 }
+
+/** As native/ops_spawn.c has it. */
+const OUTPUT_SEPARATOR = "\u001f";
 
 /** signal(7), as strsignal(3) has them. */
 const SIGNAL_NAMES: Readonly<Record<number, string>> = {

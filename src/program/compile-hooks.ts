@@ -4,6 +4,8 @@ import type { Hook, HookName, Spec } from "../spec/types.ts";
 import { environmentOf } from "./compile-process.ts";
 import { literal, type Op, PID } from "./ops.ts";
 
+type SpawnOp = Extract<Op, { op: "spawn" }>;
+
 export interface HookInput {
   readonly spec: Spec;
   readonly id: string;
@@ -30,18 +32,29 @@ export function compileHooks(input: HookInput, name: HookName, status: string): 
   const hooks = input.spec.hooks?.[name] ?? [];
   if (hooks.length === 0) return [];
   const state = stateText(input, status);
-  const own = name === "startContainer" ? input.spec.process : undefined;
-  const environment = own === undefined ? input.environment : environmentOf(own);
-  return hooks.map((hook, i) => hookOp(hook, name, i, state, environment));
+  const { process } = input.spec;
+  // As runc: in the container, where others may look at it, the environment is never the caller's.
+  const environment = !IN_CONTAINER.includes(name)
+    ? input.environment
+    : process === undefined
+      ? []
+      : environmentOf(process);
+  const umask = (name === "startContainer" ? process?.user.umask : undefined) ?? DEFAULT_UMASK;
+  return hooks.map((hook, i) => ({ ...hookOp(hook, name, i, state, environment), umask }));
 }
 
-function hookOp(hook: Hook, name: HookName, i: number, state: string, environment: readonly string[]): Op {
+/** Hooks that are executed in the container's namespaces. */
+const IN_CONTAINER: readonly HookName[] = ["createContainer", "startContainer"];
+const DEFAULT_UMASK = 0o022;
+
+function hookOp(hook: Hook, name: HookName, i: number, state: string, environment: readonly string[]): SpawnOp {
   return {
     op: "spawn",
+    umask: DEFAULT_UMASK,
     path: hostPath(hook.path),
     argv: (hook.args === undefined || hook.args.length === 0 ? [hook.path] : hook.args).map(literal),
     env: hook.env ?? environment,
-    // As runc: a hook in the container has the environment of its process, so far as it has none of its own.
+    // The home is known only when the process has its identity.
     home: name === "startContainer" && hook.env === undefined,
     input: state,
     timeoutMs: (hook.timeout ?? 0) * 1000,

@@ -212,6 +212,7 @@ function helper(kind: "uid" | "gid", mappings: readonly IDMapping[], path: strin
   const args = mappings.flatMap((m) => [`${m.containerID}`, `${m.hostID}`, `${m.size}`]);
   return {
     op: "spawn",
+    umask: 0o022,
     path,
     argv: [path, PID, ...args],
     env: [],

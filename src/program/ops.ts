@@ -180,9 +180,19 @@ export const OPS = {
   /** Gives back what `netMove` moved, with all of its addresses, as long as the sockets are open. */
   netReturn: { on: "L", args: { host: "slot", there: "slot" }, steps: ["open", "move", "find"] },
   // ---- both ----
+  /** Of a failure the detail is the end of what was printed: of stdout, SEPARATOR, of stderr. */
   spawn: {
     on: "B",
-    args: { path: "str", argv: "texts", env: "strs", home: "bool", input: "text", timeoutMs: "u64", warn: "bool" },
+    args: {
+      path: "str",
+      argv: "texts",
+      env: "strs",
+      home: "bool",
+      umask: "u64",
+      input: "text",
+      timeoutMs: "u64",
+      warn: "bool",
+    },
     steps: ["pipe", "exec", "wait", "timeout", "status"],
   },
   post: { on: "B", args: { token: "u64" }, steps: ["send", "died"] },

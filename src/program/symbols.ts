@@ -25,6 +25,7 @@ const NUMBERED = {
 const STYLES: Readonly<Record<string, string>> = {
   mode: "octal",
   mask: "octal",
+  umask: "octal",
   "boundingSet.mask": "capability",
   "pivot.mode": "pivot",
   token: "token",

@@ -8,6 +8,8 @@ import { hierarchyRoots } from "../../conformance/lib/cgroup.ts";
 import { directoriesBelow, livingProcesses, readOrEmpty } from "../../conformance/lib/proc.ts";
 import { DEVICE } from "./device.ts";
 
+/** For how long what leaky.ts leaves sleeps: others sleep too. */
+const SECONDS = `1000.${process.pid}`;
 const CHECKOUT = path.resolve(import.meta.dir, "../..");
 const NEIGHBOUR = path.join(import.meta.dir, "neighbour.sh");
 
@@ -55,7 +57,7 @@ function besideNeighbour(files: readonly string[], strict: boolean): Outcome {
     NEIGHBOUR,
     DEVICE,
   ];
-  const env = { ...process.env, NO_COLOR: "1", CONFORMANCE_STRICT: strict ? "1" : "" };
+  const env = { ...process.env, NO_COLOR: "1", GUARD_SECONDS: SECONDS, CONFORMANCE_STRICT: strict ? "1" : "" };
   const { status, stdout, stderr } = spawnSync("unshare", [...words, ...bun], { encoding: "utf8", cwd: CHECKOUT, env });
   const read = (name: string) => readFileSync(path.join(directory, name), "utf8");
   return { status, output: read("output"), complaint: stdout + stderr, rounds: Number(read("rounds")) };
@@ -75,8 +77,8 @@ const SAID = [
   "mount: .* /usr /opt",
   "mount: .* /proc rw,nosuid,noatime",
   "cgroup: .*/left-by-cf[^/]*\\n *cgroup: .*/left-by-cf[^/]*/below",
-  "process: \\d+ \\(sleep 1000\\)",
-  "process: \\d+ \\(sleep 1000\\)",
+  `process: \\d+ \\(sleep ${SECONDS}\\)`,
+  `process: \\d+ \\(sleep ${SECONDS}\\)`,
   "state: .*/state/left",
   "state: /run/tsrunc/cf",
   "device: /dev/null of 0:0, mode 600",
@@ -84,11 +86,10 @@ const SAID = [
 ];
 
 function sleepers(): readonly number[] {
-  return [...livingProcesses().keys()].filter((pid) => readOrEmpty(`/proc/${pid}/cmdline`) === "sleep\x001000\0");
+  return [...livingProcesses().keys()].filter((pid) => readOrEmpty(`/proc/${pid}/cmdline`) === `sleep\0${SECONDS}\0`);
 }
 
 test("whatever kind of thing a test leaves behind fails it and is removed; what is the neighbour's is not", () => {
-  const before = sleepers();
   const { status, output, complaint, rounds } = besideNeighbour(["./test/guard/leaky.ts"], false);
   expect(status).toBe(1);
   const said = output.split("left behind:\n").slice(1);
@@ -97,7 +98,7 @@ test("whatever kind of thing a test leaves behind fails it and is removed; what 
   expect(output).toMatch(/^\(pass\) nothing, after all this has been removed/m);
   expect(complaint).toBe("");
   expect(rounds).toBeGreaterThan(0);
-  expect(sleepers().filter((pid) => !before.includes(pid))).toEqual([]);
+  expect(sleepers()).toEqual([]);
   expect(
     hierarchyRoots()
       .flatMap(directoriesBelow)
