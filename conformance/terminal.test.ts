@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
 import { expect } from "./lib/expect.ts";
-import { area, check, type Scope } from "./lib/harness.ts";
+import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
 import { RUNTIME } from "./lib/host.ts";
 import { ProbeResult } from "./lib/probe.ts";
 import { type Running, runtime, startCommand, until } from "./lib/runtime.ts";
@@ -137,15 +137,15 @@ check("a console socket that is not there is refused and leaves nothing", async 
   expect(await t.leftNow()).toEqual([]);
 });
 
-/** Runs `command` on a terminal of its own: script(1) gives one. */
+/** Runs a container, or the given verb, on a terminal of its own: script(1) gives one. */
 async function underScript(
   c: Container,
   size?: { rows: number; columns: number },
+  verb: readonly string[] = ["run", "--bundle", c.bundle, c.id],
+  redirect = "",
 ): Promise<{ code: number | null; text: string }> {
   c.save();
-  const words = [...RUNTIME, "--root", stateRoot(), "run", "--bundle", c.bundle, c.id]
-    .map((word) => `'${word}'`)
-    .join(" ");
+  const words = `${[...RUNTIME, "--root", stateRoot(), ...verb].map((word) => `'${word}'`).join(" ")}${redirect}`;
   const resize = size === undefined ? "" : `stty rows ${size.rows} cols ${size.columns}; `;
   const running = startCommand(["script", "-qec", `${resize}${words}`, "/dev/null"]);
   const { code, stdout } = await running.result;
@@ -170,6 +170,26 @@ check("run in the foreground takes the size over from the caller's terminal", as
   const { text } = await underScript(c, { rows: 33, columns: 99 });
   expect(new ProbeResult(text.slice(text.indexOf("{"))).report.tty).toMatchObject({ rows: 33, columns: 99 });
 });
+
+for (const redirect of ["", " </dev/null"])
+  checkTsrunc(`the size is right at the program's first instruction, every time${redirect}`, async (t) => {
+    const c = t.container((spec) => {
+      withTerminal(spec);
+      spec.process.args = ["/bin/probe", "report"];
+    });
+    const seen = async (rows: number, verb?: readonly string[]) => {
+      const { text } = await underScript(c, { rows, columns: 100 + rows }, verb, redirect);
+      // script(1) tells the terminal of the end of its own input, which is echoed before or behind.
+      const { tty } = new ProbeResult(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1)).report;
+      return [tty.rows, tty.columns];
+    };
+    for (let i = 1; i <= 20; i++) expect(await seen(i)).toEqual([i, 100 + i]);
+    c.spec.process.terminal = false;
+    await c.up();
+    const exec = ["exec", "-t", c.id, "/bin/probe", "report"];
+    for (let i = 21; i <= 40; i++) expect(await seen(i, exec)).toEqual([i, 100 + i]);
+    await c.down();
+  });
 
 check("run with a terminal works when the caller has none, and prints no carriage returns", async (t) => {
   const c = t.container((spec) => {

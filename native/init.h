@@ -142,6 +142,8 @@ int proc_self_path(char *buf, size_t size, const char *file);
 int pidfd_open_(pid_t pid);
 int pidfd_signal(int pidfd, int sig);
 int wait_pidfd(int pidfd, int64_t ms);
+struct winsize;
+bool caller_size(struct winsize *size);
 int send_fd(int sock, const void *data, size_t len, int fd);
 int send_message(int sock, const struct message *m, int fd);
 ssize_t receive_fd(int sock, void *data, size_t size, int *fd);

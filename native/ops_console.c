@@ -55,6 +55,17 @@ static int hand_over(const struct op_console *op, int master) {
   return send_message(ctx.sync, &m, master);
 }
 
+/* Of the first of the standard streams that is a terminal with a size. */
+bool caller_size(struct winsize *size) {
+  struct winsize found;
+  for (int fd = 0; fd < 3; fd++)
+    if (ioctl(fd, TIOCGWINSZ, &found) == 0 && (found.ws_row || found.ws_col)) {
+      *size = found;
+      return true;
+    }
+  return false;
+}
+
 int do_console(const struct op_console *op) {
   int master = open_ptmx(), unlock = 0;
   if (master < 0) return -1;
@@ -62,7 +73,9 @@ int do_console(const struct op_console *op) {
   int peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (peer < 0) return fail(STEP_CONSOLE_PEER, NULL);
   struct winsize size = { .ws_row = (unsigned short)op->rows, .ws_col = (unsigned short)op->columns };
-  if ((op->rows || op->columns) && ioctl(master, TIOCSWINSZ, &size) < 0) return fail(STEP_CONSOLE_SIZE, NULL);
+  /* In the foreground the size is that of the caller's terminal, and it is right before the program's first instruction. */
+  if (op->socket < 0) caller_size(&size);
+  if ((size.ws_row || size.ws_col) && ioctl(master, TIOCSWINSZ, &size) < 0) return fail(STEP_CONSOLE_SIZE, NULL);
   struct termios t;
   if (op->clear_onlcr && tcgetattr(peer, &t) == 0) {
     t.c_oflag &= ~(tcflag_t)ONLCR;

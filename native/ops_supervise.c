@@ -12,7 +12,7 @@ static struct pipe_buffer *input;
 
 static void copy_size(void) {
   struct winsize size;
-  if (ctx.pty >= 0 && ioctl(0, TIOCGWINSZ, &size) == 0) ioctl(ctx.pty, TIOCSWINSZ, &size);
+  if (ctx.pty >= 0 && caller_size(&size)) ioctl(ctx.pty, TIOCSWINSZ, &size);
 }
 
 static bool make_raw(struct termios *saved) {
