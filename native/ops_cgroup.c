@@ -37,14 +37,16 @@ int do_device_program(const struct op_device_program *op) {
   attr.license = (uintptr_t)"GPL";
   int program = bpf(BPF_PROG_LOAD, &attr);
   if (program < 0) return fail(STEP_DEVICE_PROGRAM_LOAD, str(op->cgroup));
-  uint32_t old[64];
-  memset(&attr, 0, sizeof attr);
-  attr.query.target_fd = (uint32_t)dir;
-  attr.query.attach_type = BPF_CGROUP_DEVICE;
-  attr.query.prog_ids = (uintptr_t)old;
-  attr.query.prog_cnt = 64;
-  if (bpf(BPF_PROG_QUERY, &attr) < 0) return fail(STEP_DEVICE_PROGRAM_QUERY, str(op->cgroup));
-  uint32_t count = attr.query.prog_cnt;
+  uint32_t old[64], count = 0;
+  if (!op->beside) {
+    memset(&attr, 0, sizeof attr);
+    attr.query.target_fd = (uint32_t)dir;
+    attr.query.attach_type = BPF_CGROUP_DEVICE;
+    attr.query.prog_ids = (uintptr_t)old;
+    attr.query.prog_cnt = 64;
+    if (bpf(BPF_PROG_QUERY, &attr) < 0) return fail(STEP_DEVICE_PROGRAM_QUERY, str(op->cgroup));
+    count = attr.query.prog_cnt;
+  }
   memset(&attr, 0, sizeof attr);
   attr.target_fd = (uint32_t)dir;
   attr.attach_bpf_fd = (uint32_t)program;

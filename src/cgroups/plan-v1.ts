@@ -119,7 +119,9 @@ function deviceOps(input: CgroupInput, facts: CgroupFacts, paths: Readonly<Recor
   const unified = paths[""];
   if (unified === undefined) throw notMounted("devices", "/linux/resources/devices");
   const at = "/linux/resources/devices";
-  return [{ op: "deviceProgram", cgroup: unified, program: deviceProgram(policy), at, what: "device rules" }];
+  return [
+    { op: "deviceProgram", cgroup: unified, program: deviceProgram(policy), beside: false, at, what: "device rules" },
+  ];
 }
 
 function notMounted(controller: string, at: string): TsruncError {

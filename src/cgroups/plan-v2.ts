@@ -134,11 +134,12 @@ function threadedOps(
   return [{ op: "write", path: `${directory}/cgroup.type`, text: "threaded", flags: 0, ignore: [] }];
 }
 
-export function deviceOps(input: CgroupInput, { host }: CgroupFacts, directory: string): readonly Op[] {
+/** `beside`: the cgroup has a program of systemd's. */
+export function deviceOps(input: CgroupInput, { host }: CgroupFacts, directory: string, beside = false): readonly Op[] {
   if (input.skipDevices ?? input.rootless) return [];
   const policy = devicePolicy(input.resources?.devices, input.devices);
   // Everything is allowed where there is no program, as far as the cgroups above allow it.
   if (policy.allow && policy.rules.length === 0 && !host.exists(directory)) return [];
   const at = "/linux/resources/devices";
-  return [{ op: "deviceProgram", cgroup: directory, program: deviceProgram(policy), at, what: "device rules" }];
+  return [{ op: "deviceProgram", cgroup: directory, program: deviceProgram(policy), beside, at, what: "device rules" }];
 }

@@ -8,9 +8,10 @@ import { HOST, type HostFiles } from "./host.ts";
 export function rollbackPlan(ops: readonly Op[], host: HostFiles = HOST): readonly Op[] {
   return ops.toReversed().flatMap((op): Op[] => {
     if (op.op !== "write") return [];
-    const before = host.read(op.path);
-    const text = before === undefined ? undefined : formerText(op.path, op.text, before.trim());
-    return text === undefined ? [] : [{ op: "write", path: op.path, text, flags: 0, ignore: [], quiet: true }];
+    const path = exactFile(op.path);
+    const before = host.read(path);
+    const text = before === undefined ? undefined : formerText(path, op.text, before.trim());
+    return text === undefined ? [] : [{ op: "write", path, text, flags: 0, ignore: [], quiet: true }];
   });
 }
 
@@ -21,6 +22,11 @@ export function expectPlan(ops: readonly Op[], host: HostFiles = HOST): readonly
     const text = host.read(path);
     return text === undefined ? [] : [{ op: "expect", path, text, what: "update" }];
   });
+}
+
+/** A nice value is the nearest to a weight, so that it cannot bring every weight back. */
+function exactFile(path: string): string {
+  return path.endsWith("/cpu.weight.nice") ? path.slice(0, -".nice".length) : path;
 }
 
 /** Of a file with a line for each device or interface only the line of the key that is being written. */

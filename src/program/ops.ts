@@ -62,9 +62,10 @@ export const OPS = {
   unmount: { on: "L", args: { root: "str", paths: "strs" }, steps: ["open", "umount"] },
   // ---- cgroups ----
   attach: { on: "L", args: { path: "str", ignore: "errnos" }, steps: ["open", "write"] },
+  /** Takes the place of all programs of the cgroup, or with `beside` stands beside them: each of them may deny. */
   deviceProgram: {
     on: "L",
-    args: { cgroup: "str", program: "bytes" },
+    args: { cgroup: "str", program: "bytes", beside: "bool" },
     steps: ["open", "load", "query", "attach", "detach"],
   },
   cgroupRemove: { on: "L", args: { path: "str", kill: "bool", timeoutMs: "u64" }, steps: ["open", "kill", "rmdir"] },

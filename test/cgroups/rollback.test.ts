@@ -29,6 +29,11 @@ test("an empty value is put back by a line feed, what cannot be read is left", (
   ]);
 });
 
+test("a weight that was set by a nice value is put back as a weight", () => {
+  const files = { "/c/cpu.weight": "77\n", "/c/cpu.weight.nice": "1\n" };
+  expect(rollback(files, ["/c/cpu.weight.nice", "-5"])).toEqual(["/c/cpu.weight=77"]);
+});
+
 test("of a file with a line for each device only that of the device is put back, or unset", () => {
   const files = {
     "/b/blkio.throttle.read_bps_device": "8:0 1000\n8:16 2000\n",

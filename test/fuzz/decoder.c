@@ -88,7 +88,7 @@ static void use_operand(uint8_t kind, const char *word) {
   memcpy(&s, word, sizeof s);
   memcpy(&v, word, sizeof v);
   switch (kind) {
-    case KIND_STR: case KIND_STR_OPT: case KIND_BYTES: touch(s, false); break;
+    case KIND_STR: case KIND_STR_OPT: case KIND_BYTES: case KIND_DBUS: touch(s, false); break;
     case KIND_TEXT: touch(s, true); break;
     case KIND_STRS: list_of(v, 1); break;
     case KIND_TEXTS: expand_list(v, 1); break;

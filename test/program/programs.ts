@@ -35,7 +35,7 @@ const V1_PLAN: CgroupPlan = {
 const V2_PLAN: CgroupPlan = {
   prepare: [
     { op: "mkdir", path: "/cg/box", mode: 0o755, parents: true, existOk: true, uid: -1, gid: -1 },
-    { op: "deviceProgram", cgroup: "/cg/box", program: new Uint8Array(16) },
+    { op: "deviceProgram", cgroup: "/cg/box", program: new Uint8Array(16), beside: false },
   ],
   attach: [],
   enter: [],

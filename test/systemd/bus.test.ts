@@ -1,6 +1,7 @@
 /** What tsrunc-init says to a bus, and what it makes of the answers, against one that does as a test wants. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
+import * as net from "node:net";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { setOp, startOp, stopOp } from "../../src/cgroups/systemd/calls.ts";
@@ -440,6 +441,56 @@ describe("addresses", () => {
     (address) => {
       expect(() => startOp(direct(address), PROPERTIES)).toThrow("names no Unix socket");
     },
+  );
+});
+
+describe("a queue of connections that is full", () => {
+  /** A systemd that has no time to accept anybody. */
+  async function overloaded(work: (address: string, go: () => void) => Promise<void>): Promise<void> {
+    const at = socket();
+    const script = path.join(import.meta.dir, "lib/serve.ts");
+    const child = Bun.spawn([process.execPath, script, at, UNIT], { stdout: "pipe" });
+    const waiting: net.Socket[] = [];
+    try {
+      await child.stdout.getReader().read();
+      child.kill("SIGSTOP");
+      const enter = () =>
+        new Promise<boolean>((resolve) => {
+          const one = net.connect(at, () => resolve(true));
+          one.on("error", () => resolve(false));
+          waiting.push(one);
+        });
+      while (await enter()) expect(waiting.length).toBeLessThan(5_000);
+      await work(at, () => child.kill("SIGCONT"));
+    } finally {
+      child.kill("SIGKILL");
+      for (const one of waiting) one.destroy();
+      await child.exited;
+    }
+  }
+
+  test(
+    "is waited for",
+    () =>
+      overloaded(async (at, go) => {
+        const running = runOps(directory, [startOp(record(`unix:path=${at}`, true), PROPERTIES)]);
+        setTimeout(go, 200);
+        const ran = await running;
+        expect(ran).toMatchObject({ status: 0, failures: [] });
+        expect(ran.milliseconds).toBeGreaterThan(190);
+      }),
+    30_000,
+  );
+
+  test(
+    "for some seconds",
+    () =>
+      overloaded(async (at) => {
+        const ran = await runOps(directory, [startOp(record(`unix:path=${at}`, true), PROPERTIES)]);
+        expect(message(ran)).toContain(`connect \`${at}\`: resource temporarily unavailable (EAGAIN)`);
+        expect(ran.milliseconds).toBeLessThan(9_000);
+      }),
+    30_000,
   );
 });
 

@@ -71,8 +71,14 @@ test.each([
 });
 
 test("what systemd can hold otherwise stays as it is", () => {
-  const resources = { cpu: { quota: -1, period: 5000 }, unified: { "cpu.max": "max", "io.bfq.weight": "5" } };
+  const resources = {
+    cpu: { quota: -1, period: 100000, shares: 5 },
+    unified: { "cpu.max": "max 100000", "io.bfq.weight": "5" },
+  };
   expect(exactResources(resources)).toEqual(resources);
+  expect(exactResources({ cpu: { quota: -1, period: 5000 } }).cpu).toEqual({ quota: -1, period: 100000 });
+  expect(exactResources({ cpu: { period: 5000 } }).cpu).toEqual({ quota: -1, period: 100000 });
+  expect(exactResources({ unified: { "cpu.max": "max 5000" } }).unified).toEqual({ "cpu.max": "max 100000" });
   const both = { "io.bfq.weight": "500", "io.weight": "77", "pids.max": "0" };
   expect(exactResources({ unified: both }).unified).toEqual({ "io.weight": "77", "pids.max": "1" });
 });

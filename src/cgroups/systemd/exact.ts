@@ -5,13 +5,16 @@
 import type { Resources } from "../../spec/types.ts";
 import { type Bandwidth, bandwidth } from "../limits-cpu.ts";
 
+const DEFAULT_PERIOD = 100_000;
+
 /** The resources as systemd can hold them. `heldCpuMax`: cpu.max of the cgroup, for an update. */
 export function exactResources(resources: Resources, heldCpuMax?: () => string | undefined): Resources {
   const { cpu, unified } = resources;
   let exact = resources;
   const limit = cpu === undefined || !(cpu.quota || cpu.period) ? undefined : bandwidth(cpu, heldCpuMax?.());
-  if (limit !== undefined && limit.quota !== "max") {
-    exact = { ...exact, cpu: { ...cpu, quota: roundedQuota(limit.quota, limit.period) } };
+  if (limit !== undefined) {
+    const { quota, period } = exactBandwidth(limit);
+    exact = { ...exact, cpu: { ...cpu, quota: quota === "max" ? -1 : quota, period } };
   }
   if (unified !== undefined) exact = { ...exact, unified: exactFiles(unified) };
   return exact;
@@ -24,15 +27,17 @@ function exactFiles(unified: Readonly<Record<string, string>>): Readonly<Record<
     // No process can fork with either.
     if (file === "pids.max" && text.trim() === "0") return [[file, "1"]];
     const limit = file === "cpu.max" ? parseBandwidth(text.trim()) : undefined;
-    if (limit === undefined || limit.quota === "max") return [[file, text]];
-    return [[file, `${roundedQuota(limit.quota, limit.period)} ${limit.period}`]];
+    if (limit === undefined) return [[file, text]];
+    const { quota, period } = exactBandwidth(limit);
+    return [[file, `${quota} ${period}`]];
   });
   return Object.fromEntries(entries);
 }
 
-/** As systemd computes the quota from what it holds. */
-export function roundedQuota(quota: number, period: number): number {
-  return Number((perSecond(BigInt(quota), BigInt(period)) * BigInt(period)) / 1_000_000n);
+/** As systemd computes the quota from what it holds. Without one it knows no other period than the default. */
+function exactBandwidth({ quota, period }: Bandwidth): Bandwidth {
+  if (quota === "max") return { quota, period: DEFAULT_PERIOD };
+  return { quota: Number((perSecond(BigInt(quota), BigInt(period)) * BigInt(period)) / 1_000_000n), period };
 }
 
 /** systemd keeps whole percents, 10 ms per second; rounded up, so that cgroups inside may have all that was asked for. */
@@ -48,8 +53,6 @@ export function perSecond(quota: bigint, period: bigint): bigint {
 export function fromBfq(weight: number): number {
   return weight <= 100 ? weight : 100 + (weight - 100) * 11;
 }
-
-const DEFAULT_PERIOD = 100_000;
 
 /** A text for cpu.max, `QUOTA [PERIOD]`. */
 export function parseBandwidth(text: string): Bandwidth | undefined {

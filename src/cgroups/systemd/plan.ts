@@ -1,11 +1,13 @@
 import { TsruncError } from "../../errors.ts";
 import type { Op } from "../../program/ops.ts";
 import { controllerOps } from "../controllers.ts";
+import { devicePolicy } from "../device-rules.ts";
 import { type CgroupFacts, type Hierarchy, unifiedControllers, words } from "../facts.ts";
 import { delegation, deviceOps, isPseudo, limitsV2, unavailable } from "../plan-v2.ts";
 import type { CgroupInput, CgroupPlan, CgroupRecord } from "../types.ts";
 import { annotatedProperties } from "./annotations.ts";
 import { placeOp, startOp } from "./calls.ts";
+import { deviceProperties } from "./devices.ts";
 import { exactResources, fromBfq } from "./exact.ts";
 import { findManager, type Manager } from "./manager.ts";
 import { parseUnit, slicePath, type Unit } from "./names.ts";
@@ -31,6 +33,7 @@ export function planSystemd(given: CgroupInput, facts: CgroupFacts): CgroupPlan 
   const properties = merged(
     scopeProperties(input.id, unit.slice),
     limitProperties(input.resources, "/linux/resources"),
+    (input.skipDevices ?? input.rootless) ? [] : deviceProperties(devicePolicy(input.resources.devices, input.devices)),
     annotatedProperties(input.annotations),
   );
   const others = [...needed.keys()];
@@ -40,7 +43,7 @@ export function planSystemd(given: CgroupInput, facts: CgroupFacts): CgroupPlan 
     ...ownerOps(input, facts, directory),
     ...(others.length > 0 ? controllerOps(hierarchy, directory, others, needed, facts.host, false) : []),
     ...limits,
-    ...deviceOps(input, facts, directory),
+    ...deviceOps(input, facts, directory, true),
   ];
   return { prepare: [], attach: [], enter: [], adopt, record, warnings };
 }
