@@ -216,10 +216,10 @@ const HOST_FIELDS: readonly Field[] = [
     what: "cgroupsPath",
     set: (c, spell) => {
       dropNamespace(c.spec, "cgroup");
-      c.spec.linux.cgroupsPath = spell(`/${c.id}-spelled/below`);
+      c.spec.linux.cgroupsPath = spell(`/${c.id}-spelled`);
     },
     look: ["read=/proc/self/cgroup"],
-    expect: (result, c) => expect(result.data("/proc/self/cgroup")).toContain(`/${c.id}-spelled/below\n`),
+    expect: (result, c) => expect(result.data("/proc/self/cgroup")).toContain(`/${c.id}-spelled\n`),
   },
   {
     what: "path of a hook",

@@ -204,6 +204,9 @@ int idmap_tree(int tree, int users, bool recursive);
 
 int copy_up(int from, int to);
 
+/* ops_files.c */
+int open_device(const char *path, uint64_t type, uint64_t major, uint64_t minor);
+
 #define DECLARE(upper, lower) int do_##lower(const struct op_##lower *op);
 OPS_ALL(DECLARE)
 #undef DECLARE

@@ -2,10 +2,14 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "init.h"
+#include "mount_api.h"
 
 /*
  * Init's end of the channel may be open elsewhere: in the helper, in the maker of the child that init goes on as, in a
@@ -160,27 +164,79 @@ static int map_tree(const struct op_send_tree *op, int tree) {
   return rc < 0 ? fail_errno(STEP_SEND_TREE_IDMAP, error, str(op->path)) : 0;
 }
 
+/* Hands a mount over to init, and lets go of it. */
+static int send_mount(int tree) {
+  struct message m = { .type = MESSAGE_FD };
+  int rc = send_message(ctx.sync, &m, tree), error = errno;
+  close(tree);
+  return errno = error, rc;
+}
+
+static int open_theirs(void) {
+  char path[64] = "/proc/";
+  int n = 6 + put_number(path + 6, (uint64_t)ctx.pid);
+  memcpy(path + n, "/ns/mnt", 8);
+  return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 /*
  * Root of a user namespace may not be able to reach the source of a bind mount; the host's root can. The launcher
  * visits init's mount namespace for one call: a mount of the host's own namespace could not be attached there.
  */
 int do_send_tree(const struct op_send_tree *op) {
-  char path[64] = "/proc/";
-  int n = 6 + put_number(path + 6, (uint64_t)ctx.pid);
-  memcpy(path + n, "/ns/mnt", 8);
-  int theirs = open(path, O_RDONLY | O_CLOEXEC), ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  int theirs = open_theirs(), ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
   if (theirs < 0 || ours < 0) return fail(STEP_SEND_TREE_NAMESPACE, NULL);
   if (setns(theirs, CLONE_NEWNS) < 0) return fail(STEP_SEND_TREE_ENTER, NULL);
-  unsigned flags = 1u /* OPEN_TREE_CLONE */ | (op->recursive ? 0x8000u : 0) | (op->nofollow ? AT_SYMLINK_NOFOLLOW : 0);
+  unsigned flags = OPEN_TREE_CLONE | (op->recursive ? AT_RECURSIVE : 0) | (op->nofollow ? AT_SYMLINK_NOFOLLOW : 0);
   int tree = open_tree_(AT_FDCWD, str(op->path), flags), error = errno;
   if (setns(ours, CLONE_NEWNS) < 0) return fail(STEP_SEND_TREE_LEAVE, NULL);
   close(theirs);
   close(ours);
   if (tree < 0) return fail_errno(STEP_SEND_TREE_SOURCE, error, str(op->path));
   if (op->idmap && map_tree(op, tree) < 0) return -1;
-  struct message m = { .type = MESSAGE_FD };
-  int rc = send_message(ctx.sync, &m, tree);
-  error = errno;
-  close(tree);
-  return rc < 0 ? fail_errno(STEP_SEND_TREE_SEND, error, NULL) : 0;
+  return send_mount(tree) < 0 ? fail(STEP_SEND_TREE_SEND, NULL) : 0;
+}
+
+/*
+ * A device on a file system of its own, of which a bind of the device is all that stays. The kernel clones no mount that
+ * is not attached (before 6.15), so it is for a moment, on the root of init's namespace, where init passes no more.
+ */
+static int make_device(const struct op_send_device *op) {
+  int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC), root = open("/", O_PATH | O_CLOEXEC), node = -1;
+  int made = fs < 0 || fs_config(fs, CMD_CREATE, NULL, NULL) < 0 ? -1 : (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+  char path[40];
+  if (made >= 0 && root >= 0 && mknodat(made, "device", (mode_t)op->type | 0600, makedev((unsigned)op->major, (unsigned)op->minor)) == 0 &&
+      fchownat(made, "device", (uid_t)op->uid, (gid_t)op->gid, AT_SYMLINK_NOFOLLOW) == 0 &&
+      fchmodat(made, "device", (mode_t)op->mode, 0) == 0 && move_mount_(made, root) == 0) {
+    node = open_tree_(made, "device", OPEN_TREE_CLONE);
+    int error = errno;
+    if (umount2(fd_path(path, made), MNT_DETACH) < 0 && node >= 0) {
+      close(node);
+      node = -1;
+    } else errno = error;
+  }
+  int error = errno;
+  for (int i = 0; i < 3; i++) {
+    int fd = i == 0 ? fs : i == 1 ? root : made;
+    if (fd >= 0) close(fd);
+  }
+  return errno = error, node;
+}
+
+int do_send_device(const struct op_send_device *op) {
+  int theirs = open_theirs(), ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  if (theirs < 0 || ours < 0) return fail(STEP_SEND_DEVICE_NAMESPACE, NULL);
+  if (setns(theirs, CLONE_NEWNS) < 0) return fail(STEP_SEND_DEVICE_ENTER, NULL);
+  uint32_t step = STEP_SEND_DEVICE_MAKE;
+  int tree = make_device(op), error = errno;
+  if (tree < 0 && error == EPERM) {
+    step = STEP_SEND_DEVICE_SOURCE;
+    tree = open_device(str(op->path), op->type, op->major, op->minor);
+    error = errno;
+  }
+  if (setns(ours, CLONE_NEWNS) < 0) return fail(STEP_SEND_DEVICE_LEAVE, NULL);
+  close(theirs);
+  close(ours);
+  if (tree < 0) return fail_errno(step, error, str(op->path));
+  return send_mount(tree) < 0 ? fail(STEP_SEND_DEVICE_SEND, NULL) : 0;
 }

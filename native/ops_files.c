@@ -21,14 +21,23 @@ int do_symlink(const struct op_symlink *op) {
   return 0;
 }
 
-/* In a user namespace the kernel makes no devices: the host's is bound there. */
-static int bind_device(const struct op_device *op) {
-  int tree = open_tree_(AT_FDCWD, str(op->bind), OPEN_TREE_CLONE);
+/* The path is one of the container's: what the host has there may be anything. */
+int open_device(const char *path, uint64_t type, uint64_t major, uint64_t minor) {
+  int tree = open_tree_(AT_FDCWD, path, OPEN_TREE_CLONE);
   struct stat st;
-  if (tree < 0 || fstat(tree, &st) < 0) return fail(STEP_DEVICE_SOURCE, str(op->bind));
-  /* The path is one of the container's: what the host has there may be anything. */
-  if ((st.st_mode & S_IFMT) != (mode_t)op->type || st.st_rdev != makedev((unsigned)op->major, (unsigned)op->minor))
-    return fail_errno(STEP_DEVICE_SOURCE, ENODEV, str(op->bind));
+  if (tree < 0 || fstat(tree, &st) < 0) return -1;
+  if ((st.st_mode & S_IFMT) == (mode_t)type && st.st_rdev == makedev((unsigned)major, (unsigned)minor)) return tree;
+  close(tree);
+  return errno = ENODEV, -1;
+}
+
+/* In a user namespace the kernel makes no devices: one from outside is bound there. */
+static int bind_device(const struct op_device *op) {
+  int tree = -1;
+  struct message m;
+  if (!op->received) tree = open_device(str(op->bind), op->type, op->major, op->minor);
+  else if (receive_message(ctx.sync, &m, &tree) <= 0) _exit(1);
+  if (tree < 0) return fail(STEP_DEVICE_SOURCE, str(op->bind));
   int target = make_target(str(op->dest), WANT_FILE, 0644, LINKS_ALL);
   if (target < 0) return fail(STEP_DEVICE_TARGET, str(op->dest));
   if (move_mount_(tree, target) < 0) return fail(STEP_DEVICE_BIND, str(op->dest));

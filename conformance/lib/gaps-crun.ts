@@ -4,6 +4,14 @@ import { NET_DEVICES } from "./gaps-shared.ts";
 
 export const CRUN_GAPS: readonly Gap[] = [
   {
+    why: "the host's sysfs is bound for writing",
+    tests: [
+      "in a user namespace sysfs with the host's network *",
+      "in a user namespace sysfs with a network namespace that is joined *",
+    ],
+  },
+  { why: "root needs no mapping", tests: ["bad config: uidMappings without *", "bad config: gidMappings without *"] },
+  {
     why: "the options of a bind's file system are passed over",
     tests: ["a bind mount takes no options of a file system"],
   },

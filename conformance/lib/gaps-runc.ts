@@ -22,6 +22,13 @@ export const RUNC_GAPS: readonly Gap[] = [
   },
   { fixedIn: "1.3.0", why: "execCPUAffinity came with 1.3", tests: ["execCPUAffinity.final is*"] },
   { fixedIn: "1.4.0", why: "takes 0 for no limit", tests: ["pids.limit 0 is a limit*"] },
+  {
+    why: "sysfs is mounted anew or not at all",
+    tests: [
+      "in a user namespace sysfs with the host's network *",
+      "in a user namespace sysfs with a network namespace that is joined *",
+    ],
+  },
   { why: "of crun's own", tests: ["run.oci.keep_original_groups *", "--config *"] },
   {
     why: "what is mounted on a mount in the rootfs that is shared with the host's reaches the host",

@@ -180,6 +180,8 @@ function hintOf(op: OpName, step: string, what: string | null, report: Report): 
   if (name === "EOPNOTSUPP" && ["mount", "bind", "mask", "readonly", "device", "console"].includes(op))
     return "what is mounted in a mount that is shared with the host needs Linux 5.15";
   if (op === "mount" && step === "procfs") return "only single files such as /proc/cpuinfo may be covered there";
+  if (op === "mount" && name === "EPERM" && detail === "sysfs")
+    return "without a network namespace of its own a user namespace gets the host's, with the option `ro`";
   if (op === "mount" && name === "EPERM" && step !== "procfs")
     return "the user namespace may not have the rights for this file system";
   if (op === "mount" && step === "fsopen" && name === "ENODEV") return "the kernel has those of /proc/filesystems";

@@ -4,14 +4,15 @@ import type { CgroupFacts } from "../cgroups/facts.ts";
 import { TsruncError } from "../errors.ts";
 import { isBindMount } from "../spec/mount-words.ts";
 import { hostPath, insidePath } from "../spec/paths.ts";
-import type { IDMapping, Mount } from "../spec/types.ts";
+import type { IDMapping, Mount, Spec } from "../spec/types.ts";
 import { compileCgroupMount } from "./compile-cgroup-mount.ts";
-import { hasOwn, mapText, namespacesOf } from "./compile-namespaces.ts";
+import { hasOwn, hostId, mapText, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import {
   bindAttributes,
   classicFlags,
   MOUNT_ATTR_RDONLY,
+  MOUNT_BOOLEANS,
   type MountOptions,
   MS_REC,
   MS_SHARED,
@@ -88,9 +89,31 @@ function compileMount(entry: MountEntry, input: CompileInput): Op[] {
       hint: "only type `proc`, or a bind mount of a procfs, may be there",
     });
   }
+  if (type === "sysfs") return sysfsOps(entry, input);
   // As runc: their files have labels of their own.
-  const isLabelled = type !== "proc" && type !== "sysfs";
-  return [newMountOp(entry, type, isLabelled ? mountLabel(input) : undefined)];
+  return [newMountOp(entry, type, type === "proc" ? undefined : mountLabel(input))];
+}
+
+/**
+ * Root of a user namespace may mount a sysfs only where the network namespace is its own: else, as crun does it, the host's
+ * is shown, if it is to be read-only, with all that is mounted in it.
+ */
+function sysfsOps(entry: MountEntry, input: CompileInput): Op[] {
+  const mount = newMountOp(entry, "sysfs", undefined);
+  const ns = namespacesOf(input.spec);
+  const { options, dest, at, what } = entry;
+  const readonly = ((options.set | options.recursiveSet) & MOUNT_ATTR_RDONLY) !== 0;
+  if (!readonly || ns.made.has("network") || !(hasOwn(ns, "user") || input.facts.inUserNamespace)) return [mount];
+  const bind = { op: "bind", source: "/sys", dest, recursive: true, set: 0, clear: 0, implied: 0, idmap: -1 } as const;
+  const later = {
+    recursiveSet: (options.set | options.recursiveSet) & MOUNT_BOOLEANS,
+    recursiveClear: 0,
+    propagation: options.propagation,
+  };
+  return [
+    { ...mount, orElse: "forbidden" },
+    { ...bind, ...later, flags: commonFlags(entry) | MOUNT_FLAGS.plain, at, what },
+  ];
 }
 
 /** What would be without effect. As runc since 1.2: options of the file system are not a bind mount's to change. */
@@ -257,22 +280,34 @@ export function askForTrees(init: readonly Op[]): readonly Op[] {
   return init.flatMap((op): Op[] => (isReceived(op) ? [{ op: "post", token: TOKENS.tree }, op] : [op]));
 }
 
-function isReceived(op: Op): op is OpOf<"bind"> {
-  return op.op === "bind" && (Number(op.flags) & MOUNT_FLAGS.received) !== 0;
+function isReceived(op: Op): op is OpOf<"bind"> | OpOf<"device"> {
+  return op.op === "device" ? op.received : op.op === "bind" && (Number(op.flags) & MOUNT_FLAGS.received) !== 0;
 }
 
-/** What the launcher does for init's binds, in their order. */
+/** What the launcher does for init's binds and devices, in their order. */
 export function sendTreeOps(init: readonly Op[], { spec }: CompileInput): Op[] {
   return init.filter(isReceived).flatMap((op): Op[] => {
-    const nofollow = (Number(op.flags) & (MOUNT_FLAGS.sourceNofollow | MOUNT_FLAGS.copySymlink)) !== 0;
     const place = {
       ...(op.at === undefined ? {} : { at: op.at }),
       ...(op.what === undefined ? {} : { what: op.what }),
     };
     const ask: Op = { op: "await", token: TOKENS.tree };
-    const idmap = idmapOperands(spec.mounts?.[Number(/^\/mounts\/(\d+)$/.exec(op.at ?? "")?.[1])]);
-    return [ask, { op: "sendTree", path: op.source, recursive: op.recursive, nofollow, ...idmap, ...place }];
+    return [ask, { ...(op.op === "device" ? sendDevice(op, spec) : sendTree(op, spec)), ...place }];
   });
+}
+
+function sendTree(op: OpOf<"bind">, spec: Spec): Op {
+  const nofollow = (Number(op.flags) & (MOUNT_FLAGS.sourceNofollow | MOUNT_FLAGS.copySymlink)) !== 0;
+  const idmap = idmapOperands(spec.mounts?.[Number(/^\/mounts\/(\d+)$/.exec(op.at ?? "")?.[1])]);
+  return { op: "sendTree", path: op.source, recursive: op.recursive, nofollow, ...idmap };
+}
+
+/** Its owner is one of the container's; where nobody is mapped to it, the host's root, whom nobody is in there. */
+function sendDevice(op: OpOf<"device">, { linux }: Spec): Op {
+  const { type, major, minor, mode, dest: path } = op;
+  const uid = hostId(linux?.uidMappings, Number(op.uid)) ?? -1;
+  const gid = hostId(linux?.gidMappings, Number(op.gid)) ?? -1;
+  return { op: "sendDevice", path, type, major, minor, mode, uid, gid };
 }
 
 function remountOp(entry: MountEntry): Op {

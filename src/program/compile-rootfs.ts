@@ -149,7 +149,7 @@ function bindsDevices({ facts }: CompileInput, ns: Namespaces): boolean {
 /** Devices may be anywhere; in a /dev that is another place's, making one would change that place. */
 function devicesElsewhere(input: CompileInput, ns: Namespaces): Op[] {
   return (input.spec.linux?.devices ?? []).flatMap((device, i) =>
-    `${insidePath(device.path)}/`.startsWith("/dev/") ? [] : [deviceOp(device, i, bindsDevices(input, ns))],
+    `${insidePath(device.path)}/`.startsWith("/dev/") ? [] : [deviceOp(device, i, input, ns)],
   );
 }
 
@@ -161,9 +161,9 @@ function devOps(input: CompileInput, ns: Namespaces): Op[] {
     const dest = `/dev/${name}`;
     if (configured.has(dest)) continue;
     const common = { op: "device", dest, type: S_IFCHR, major, minor, mode: 0o666, uid: 0, gid: 0 } as const;
-    ops.push({ ...common, bind: bind ? dest : undefined, keep: true, what: dest });
+    ops.push({ ...common, bind: bind ? dest : undefined, keep: true, received: false, what: dest });
   }
-  for (const [i, device] of (input.spec.linux?.devices ?? []).entries()) ops.push(deviceOp(device, i, bind));
+  for (const [i, device] of (input.spec.linux?.devices ?? []).entries()) ops.push(deviceOp(device, i, input, ns));
   ops.push({ op: "symlink", target: "pts/ptmx", dest: "/dev/ptmx", replace: true });
   for (const [target, dest] of DEV_LINKS) ops.push({ op: "symlink", target, dest, replace: false });
   // As runc: programs look for it there.
@@ -171,7 +171,9 @@ function devOps(input: CompileInput, ns: Namespaces): Op[] {
   return ops;
 }
 
-function deviceOp(device: Device, i: number, bind: boolean): Op {
+/** In a user namespace the kernel makes none: then the launcher does, or where it may not either, the host's are bound. */
+function deviceOp(device: Device, i: number, input: CompileInput, ns: Namespaces): Op {
+  const elsewhere = bindsDevices(input, ns) && device.type !== "p";
   const dest = insidePath(device.path);
   const type = device.type === "b" ? S_IFBLK : device.type === "p" ? S_IFIFO : S_IFCHR;
   return {
@@ -183,8 +185,9 @@ function deviceOp(device: Device, i: number, bind: boolean): Op {
     mode: (device.fileMode ?? 0o666) & 0o7777,
     uid: device.uid ?? 0,
     gid: device.gid ?? 0,
-    bind: bind && device.type !== "p" ? dest : undefined,
+    bind: elsewhere ? dest : undefined,
     keep: true,
+    received: elsewhere && sendsTrees(input),
     at: `/linux/devices/${i}`,
     what: `devices[${i}] (${dest})`,
   };

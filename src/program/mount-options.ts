@@ -19,7 +19,7 @@ const MOUNT_ATTR_STRICTATIME = 0x20;
 const MOUNT_ATTR_NODIRATIME = 0x80;
 const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
 
-const MOUNT_BOOLEANS =
+export const MOUNT_BOOLEANS =
   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
 
 /** Per-mount attributes, as mount_setattr(2) takes them: [to set, to clear]. */

@@ -58,6 +58,15 @@ export const OPS = {
     args: { path: "str", recursive: "bool", nofollow: "bool", idmap: "u64", uidMap: "str?", gidMap: "str?" },
     steps: ["namespace", "enter", "source", "leave", "send", "user namespace", "idmap"],
   },
+  /**
+   * Makes a device with the host's rights and hands it to init's next `device`. Where those are not enough, the host's at
+   * `path`, if it is the same.
+   */
+  sendDevice: {
+    on: "L",
+    args: { path: "str", type: "u64", major: "u64", minor: "u64", mode: "u64", uid: "i64", gid: "i64" },
+    steps: ["namespace", "enter", "make", "source", "leave", "send"],
+  },
   /** Unmounts, last first, what was mounted on these paths below a root in the host's mount namespace. */
   unmount: { on: "L", args: { root: "str", paths: "strs" }, steps: ["open", "umount"] },
   // ---- cgroups ----
@@ -291,6 +300,8 @@ export const OPS = {
       gid: "u64",
       bind: "str?",
       keep: "bool",
+      /** The launcher hands it over. */
+      received: "bool",
     },
     steps: ["parent", "mknod", "chown", "chmod", "source", "target", "bind"],
   },

@@ -45,7 +45,9 @@ export function checkUserNamespace(spec: Spec, report: Report): void {
       warn(report, at, "ignored: the `user` namespace that is joined has mappings of its own");
     checkMappings(mappings, at, report);
   }
-  if (isNew(namespace)) checkUserIsMapped(spec, report);
+  if (!isNew(namespace)) return;
+  checkRootIsMapped(spec, report);
+  checkUserIsMapped(spec, report);
 }
 
 /** user_namespaces(7): no id twice on either side; at most 340 lines since Linux 4.15. */
@@ -61,6 +63,15 @@ export function checkMappings(mappings: readonly IDMapping[], at: string, report
       if (other >= 0) error(report, `${at}/${index}/${side}`, `overlaps with entry ${other}`);
     }
   });
+}
+
+/** As with runc: what sets the container up is root in there. */
+function checkRootIsMapped(spec: Spec, report: Report): void {
+  for (const name of ["uidMappings", "gidMappings"] as const) {
+    const mappings = spec.linux?.[name] ?? [];
+    if (mappings.length === 0 || mappings.some(({ containerID, size }) => containerID === 0 && size > 0)) continue;
+    error(report, `/linux/${name}`, "the container id 0 is not mapped, which whoever sets the container up has to be");
+  }
 }
 
 function checkUserIsMapped(spec: Spec, report: Report): void {

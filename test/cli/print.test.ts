@@ -41,6 +41,7 @@ const OPS: readonly Op[] = [
     gid: 0,
     bind: undefined,
     keep: false,
+    received: false,
   },
 ];
 
