@@ -1,8 +1,8 @@
 /** How a path in config.json is spelled never changes what its field does, whichever field it is. */
-import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
+import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
 import { isTsrunc } from "./lib/host.ts";
 import { mountEntries, type ProbeResult } from "./lib/probe.ts";

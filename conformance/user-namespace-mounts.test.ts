@@ -1,9 +1,10 @@
 /** What root of a user namespace may not do, done from outside: devices, sysfs with the host's network. */
-import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { area, check, checkTsrunc } from "./lib/harness.ts";
-import { isTsrunc, kernelAtLeast } from "./lib/host.ts";
+import { expect } from "./lib/expect.ts";
+import { area, check, checkTsrunc, given } from "./lib/harness.ts";
+import { isTsrunc } from "./lib/host.ts";
+import { lacksKernel } from "./lib/needs.ts";
 import { mountEntries } from "./lib/probe.ts";
 import { mountLines } from "./lib/proc.ts";
 import { dropNamespace, SYSFS, setNamespace, useUserNamespace } from "./lib/spec.ts";
@@ -76,7 +77,7 @@ checkTsrunc("a device of a user namespace that fails leaves nothing", async (t) 
   expect([result.code, result.stderr]).toEqual([1, expect.stringContaining("/linux/devices/1")]);
 });
 
-if (kernelAtLeast("5.12"))
+given(lacksKernel("5.12"), () => {
   for (const joined of [false, true])
     check(
       `in a user namespace sysfs with ${joined ? "a network namespace that is joined" : "the host's network"} is the host's, read-only`,
@@ -96,6 +97,7 @@ if (kernelAtLeast("5.12"))
         if (isTsrunc()) expect(below[0]?.options).toEqual(expect.arrayContaining(["nosuid", "nodev", "noexec"]));
       },
     );
+});
 
 checkTsrunc("in a user namespace sysfs for writing with the host's network is refused", async (t) => {
   const c = t.container((spec) => {
