@@ -19,9 +19,7 @@ export function freezePlan(
   ignore: readonly string[] = [],
 ): readonly Op[] {
   const directory = freezer(record);
-  if (directory === undefined) {
-    throw new TsruncError("unsupported", "cannot toggle freezer: cgroups not configured for container");
-  }
+  if (directory === undefined) throw noFreezer(record);
   const v2 = record.version === "v2";
   if (state === "thawed") {
     const [file, text] = v2 ? ["cgroup.freeze", "0"] : ["freezer.state", "THAWED"];
@@ -40,6 +38,22 @@ export function freezePlan(
       what: "freezer",
     },
   ];
+}
+
+/** Whether there is one that a plan can name. */
+export function hasFreezer(record: CgroupRecord): boolean {
+  return freezer(record) !== undefined;
+}
+
+function noFreezer({ paths }: CgroupRecord): TsruncError {
+  const [why, hint] =
+    Object.keys(paths).length === 0
+      ? ["cgroups not configured for container", undefined]
+      : [
+          "the container has no cgroup of the controller `freezer`",
+          "it was not mounted when the container was created",
+        ];
+  return new TsruncError("unsupported", `cannot toggle freezer: ${why}`, { hint });
 }
 
 /** Whether the container itself was frozen, and not only a cgroup above it. */

@@ -1,4 +1,5 @@
 import process from "node:process";
+import { TsruncError } from "../errors.ts";
 import { isFrozen } from "./freeze.ts";
 import { HOST } from "./host.ts";
 import { sleep, writeFile } from "./host-write.ts";
@@ -19,12 +20,30 @@ const ROUNDS = 100;
  * paused is so still, but for SIGKILL: on v1 the frozen do not die.
  */
 export function signalAll(record: CgroupRecord, signal: number): void {
+  refuseRoot(record);
   const freezer = freezerOf(record);
   const unified = record.paths[""];
   // On a hybrid host the unified cgroup has the same processes, and the freezer is of v1.
   const whole = signal === SIGKILL && unified !== undefined && writeFile(`${unified}/cgroup.kill`, "1");
+  // Where they cannot be frozen none of them is to make others meanwhile.
+  const pids = freezer === undefined ? record.paths.pids : undefined;
+  if (signal === SIGKILL && pids !== undefined) writeFile(`${pids}/pids.max`, "0");
   if (!whole) signalListed(record, signal, freezer);
   if (signal === SIGKILL && freezer !== undefined && record.version !== "v2") writeFile(freezer.file, freezer.thaw);
+}
+
+/** Its processes are all of the host's, whatever a damaged state says. */
+function refuseRoot(record: CgroupRecord): void {
+  for (const path of Object.values(record.paths)) {
+    // Files that v1 has in the root only, and v2 everywhere else.
+    const isRoot = HOST.exists(`${path}/cgroup.sane_behavior`) || isRootOfV2(path);
+    if (isRoot)
+      throw new TsruncError("state", `\`${path}\` is the root of a hierarchy, and no cgroup of a container's`);
+  }
+}
+
+function isRootOfV2(path: string): boolean {
+  return HOST.exists(`${path}/cgroup.controllers`) && !HOST.exists(`${path}/cgroup.type`);
 }
 
 function signalListed(record: CgroupRecord, signal: number, freezer: Freezer | undefined): void {

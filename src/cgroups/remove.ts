@@ -19,7 +19,7 @@ export function removePlan(record: CgroupRecord, { kill, timeoutMs = 10_000 }: R
   const ops: Op[] = [];
   const { freezer } = record.paths;
   if (kill && freezer !== undefined) {
-    ops.push(writeOp(`${freezer}/freezer.state`, "THAWED", undefined, ["ENOENT", "ENODEV", "ENOTDIR"]));
+    ops.push(writeOp(`${freezer}/freezer.state`, "THAWED", undefined, ["ENOENT", "ENODEV", "ENOTDIR", "EROFS"]));
   }
   for (const path of ordered(record)) ops.push({ op: "cgroupRemove", path, kill, timeoutMs });
   // systemd takes an empty scope away by itself, but not at once; a new container may want the name.

@@ -29,11 +29,19 @@ import type { CreateOptions, RunOptions } from "./options.ts";
 import { userName } from "./owner.ts";
 import { absolutePath, maybeAbsolute } from "./paths.ts";
 import { self } from "./proc.ts";
-import type { StateRecord } from "./record.ts";
+import type { CreatorRef, StateRecord } from "./record.ts";
 import { once } from "./remember.ts";
 import { compileProfile } from "./seccomp-profile.ts";
 import { afterRemoval, factsAfterRemoval } from "./stale.ts";
-import { containerDirectory, existsDamaged, findState, isStale, STATE_FILE, stateTemplate } from "./store.ts";
+import {
+  containerDirectory,
+  existsDamaged,
+  findState,
+  isStale,
+  STATE_FILE,
+  saveState,
+  stateTemplate,
+} from "./store.ts";
 
 export interface Prepared {
   readonly program: Program;
@@ -79,7 +87,7 @@ export function prepareCreate(
   const creating = {
     ...record,
     ...(resctrl === undefined ? {} : { resctrl: resctrl.creating }),
-    creator: once(context, "self", self),
+    creator: creatorOf(context),
   };
   const input = {
     ...compileInput(spec, options, run),
@@ -212,6 +220,11 @@ function ownerOf(context: Context): string {
   return once(context, `name of user ${uid}`, () => userName(uid));
 }
 
+function creatorOf(context: Context): CreatorRef {
+  const creator = once(context, "self", self);
+  return context.memory === undefined ? creator : { ...creator, resident: true };
+}
+
 function newRecord(
   id: string,
   spec: Spec,
@@ -242,10 +255,23 @@ async function launch(context: Context, prepared: Prepared, options: LaunchOptio
     return await context.perform(prepared.program, { ...options, cwd: prepared.bundle });
   } catch (error) {
     // A program that was executed has taken its own things away, and what could not be is still to be deleted.
-    if (!(error instanceof TsruncError && error.code === "op"))
-      removeTree(path.dirname(directory), options.id, STATE_FILE);
+    const root = path.dirname(directory);
+    try {
+      if (error instanceof TsruncError && error.code === "op") forgetCreator(root, options.id);
+      else removeTree(root, options.id, STATE_FILE);
+    } catch {
+      // What is wrong has a reason before this one, and `delete --force` knows of what is left.
+    }
     throw error;
   }
+}
+
+/** This process lives on, but nobody is creating that container any more. */
+function forgetCreator(root: string, id: string): void {
+  const found = findState(root, id);
+  if (found.kind !== "valid" || found.record.creator === undefined) return;
+  const { creator, ...record } = found.record;
+  saveState(root, record);
 }
 
 /** @throws TsruncError `config`, `usage`, `exists`, `unsupported`, `io`; what fails later is told by the reporter */

@@ -12,7 +12,7 @@ import { readHostFacts } from "./host-facts.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { DeleteOptions } from "./options.ts";
 import type { StateRecord } from "./record.ts";
-import { forcedRemovalInput, hookDirectory, killOp, leaveOps, removalInput, thawOps } from "./removal.ts";
+import { forcedRemovalInput, hookDirectory, killOp, leaveOps, noForkOps, removalInput, thawOps } from "./removal.ts";
 import { containerStatus, type Status } from "./state.ts";
 import {
   CONFIG_FILE,
@@ -20,18 +20,23 @@ import {
   EXEC_FIFO,
   findState,
   loadConfigText,
-  loadState,
   refuseForeign,
   removeContainer,
   sweepRoot,
 } from "./store.ts";
+import { PATIENCE_MS, whenCreated } from "./when-created.ts";
 
 /** @returns the exit status where nothing had to be executed. @throws TsruncError `not-found`, `state` */
 export function deleteContainer(context: Context, { id, force }: DeleteOptions): number | Promise<number> {
   const root = path.resolve(context.root);
   if (force) sweepRoot(root);
-  const record = force ? forcedRecord(context, root, id) : loadState(root, id);
-  if (record === undefined) return 0;
+  if (!force) return whenCreated(root, id, (record) => remove(context, root, record, false), PATIENCE_MS);
+  const record = forcedRecord(context, root, id);
+  return record === undefined ? 0 : remove(context, root, record, true);
+}
+
+function remove(context: Context, root: string, record: StateRecord, force: boolean): number | Promise<number> {
+  const { id } = record;
   const status = containerStatus(root, record);
   tellContainer(context, record, status);
   if (!force && status !== "stopped" && status !== "created") {
@@ -91,10 +96,11 @@ function killOps(record: StateRecord, status: Status, directory: string): Op[] {
       return [{ op: "unlink", path: path.join(directory, EXEC_FIFO), ignore: ["EROFS"] }, killOp(record)];
     case "creating":
       // Its first process, if there is one already, goes with its cgroup or because its creator is gone.
+      if (record.creator?.resident === true) return record.pid === 0 ? [] : [killOp(record)];
       return record.creator === undefined ? [] : [killOp(record.creator)];
     case "running":
     case "paused":
       // On v1 a frozen process takes no signal, SIGKILL neither.
-      return [...thawOps(record), killOp(record)];
+      return [...noForkOps(record), ...thawOps(record), killOp(record)];
   }
 }

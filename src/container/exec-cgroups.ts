@@ -13,6 +13,9 @@ export interface ExecCgroups {
   readonly enter: readonly Op[];
 }
 
+/** As with runc: a hierarchy that was unmounted since the container was created confines nobody any more. */
+const UNSEEN = ["ENOENT", "ENOTDIR"];
+
 /** @throws TsruncError `usage` for a `--cgroup` that is not below the container's */
 export function execCgroups(record: CgroupRecord | undefined, pid: number, wanted: readonly string[]): ExecCgroups {
   const paths: Record<string, string> = { ...record?.paths };
@@ -25,9 +28,10 @@ export function execCgroups(record: CgroupRecord | undefined, pid: number, wante
         .filter(([name]) => name !== "")
         .map(([, dir]) => dir),
     ),
-  ].map((dir): Op => ({ op: "write", path: `${dir}/tasks`, text: "0", flags: 0, ignore: [], what: "cgroup" }));
+  ].map((dir): Op => ({ op: "write", path: `${dir}/tasks`, text: "0", flags: 0, ignore: UNSEEN, what: "cgroup" }));
   if (unified === undefined) return { into: undefined, enter };
   const directory = wanted.length > 0 ? unified : leafOf(unified, pid);
+  if (directory === undefined) return { into: undefined, enter };
   const way = entrance(directory, () => isConfined(directory));
   return { into: way.into, enter: [...enter, ...way.enter] };
 }
@@ -61,14 +65,16 @@ function place(paths: Record<string, string>, text: string): void {
  * A cgroup with controllers enabled for children takes no processes ("no internal processes", cgroups(7)): a container
  * that runs systemd has moved its init further down, and exec goes there too.
  */
-function leafOf(directory: string, pid: number): string {
+function leafOf(directory: string, pid: number): string | undefined {
   let own = "";
   try {
     const enabled = fs.readFileSync(`${directory}/cgroup.subtree_control`, "latin1").trim();
     if (enabled === "") return directory;
     own = fs.readFileSync(`/proc/${pid}/cgroup`, "latin1");
   } catch {
-    return fs.existsSync(directory) ? directory : (cgroupOf(pid) ?? directory);
+    if (fs.existsSync(directory)) return directory;
+    const now = cgroupOf(pid);
+    return now !== undefined && fs.existsSync(now) ? now : undefined;
   }
   const line = own
     .split("\n")

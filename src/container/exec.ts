@@ -16,7 +16,7 @@ import { maybeAbsolute } from "./paths.ts";
 import type { StateRecord } from "./record.ts";
 import { compileProfile } from "./seccomp-profile.ts";
 import { containerStatus } from "./state.ts";
-import { loadState } from "./store.ts";
+import { whenCreated } from "./when-created.ts";
 
 /** Exit status of exec where the runtime itself failed; anything else is the process's own. */
 const EXEC_FAILED = 255;
@@ -24,7 +24,10 @@ const EXEC_FAILED = 255;
 /** @throws TsruncError `not-found`, `state`, `config`, `usage`, `unsupported` */
 export function execContainer(context: Context, options: ExecOptions): number | Promise<number> {
   const root = path.resolve(context.root);
-  const record = loadState(root, options.id);
+  return whenCreated(root, options.id, (record) => exec(context, root, record, options));
+}
+
+function exec(context: Context, root: string, record: StateRecord, options: ExecOptions): number | Promise<number> {
   checkStatus(context, root, record, options);
   const spec = loadKeptSpec(root, options.id);
   const { target, at, warnings } = execProcess(spec, options);

@@ -13,7 +13,8 @@ import type { KillOptions } from "./options.ts";
 import type { StateRecord } from "./record.ts";
 import { signalNumber } from "./signals.ts";
 import { containerStatus, type Status } from "./state.ts";
-import { loadConfigText, loadState } from "./store.ts";
+import { loadConfigText } from "./store.ts";
+import { PATIENCE_MS, whenCreated } from "./when-created.ts";
 
 const SIGKILL = 9;
 
@@ -23,9 +24,13 @@ const SIGKILL = 9;
  *
  * @throws TsruncError `not-found`, `usage` (signal), `state` (not running)
  */
-export function killContainer(context: Context, { id, signal, all }: KillOptions): number | Promise<number> {
+export function killContainer(context: Context, options: KillOptions): number | Promise<number> {
   const root = path.resolve(context.root);
-  const record = loadState(root, id);
+  return whenCreated(root, options.id, (record) => kill(context, root, record, options), PATIENCE_MS);
+}
+
+function kill(context: Context, root: string, record: StateRecord, options: KillOptions): number | Promise<number> {
+  const { id, signal, all } = options;
   const number = signalNumber(signal);
   const status = containerStatus(root, record);
   tellContainer(context, record, status);

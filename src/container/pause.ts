@@ -9,17 +9,19 @@ import { launchOptions } from "./launch-options.ts";
 import type { StateRecord } from "./record.ts";
 import { containerStatus } from "./state.ts";
 import { containerDirectory, loadState } from "./store.ts";
+import { whenCreated } from "./when-created.ts";
 
 /** Suspends all processes of a container. @throws TsruncError `not-found`, `state`, `unsupported` (no freezer) */
 export function pauseContainer(context: Context, id: string): number | Promise<number> {
   const root = path.resolve(context.root);
-  const record = loadState(root, id);
-  const status = containerStatus(root, record);
-  tellContainer(context, record, status);
-  if (status !== "created" && status !== "running") {
-    throw new TsruncError("state", `container not running: \`${id}\` is ${status}`);
-  }
-  return toggle(context, root, record, "frozen");
+  return whenCreated(root, id, (record) => {
+    const status = containerStatus(root, record);
+    tellContainer(context, record, status);
+    if (status !== "created" && status !== "running") {
+      throw new TsruncError("state", `container not running: \`${id}\` is ${status}`);
+    }
+    return toggle(context, root, record, "frozen");
+  });
 }
 
 /** Lets a paused container continue. @throws TsruncError `not-found`, `state` */

@@ -21,7 +21,7 @@ export interface StateRecord extends ProcessRef {
   readonly owner: string;
   readonly annotations?: Readonly<Record<string, string>>;
   /** Present while the container is being created: who does it. Dead with this still present: the create died. */
-  readonly creator?: ProcessRef;
+  readonly creator?: CreatorRef;
   readonly cgroup?: CgroupRecord;
   readonly resctrl?: ResctrlRecord;
   /** What init does after start let it through, from op `first` on: for the message of a start that fails. */
@@ -32,6 +32,11 @@ export interface StateRecord extends ProcessRef {
   readonly noNewKeyring?: boolean;
   /** Destinations of mounts below `rootfs` that were made in the host's mount namespace. */
   readonly hostMounts?: readonly string[];
+}
+
+export interface CreatorRef extends ProcessRef {
+  /** A program with the library in it, which lives on and is nobody's to kill. */
+  readonly resident?: boolean;
 }
 
 /** One thing that is wrong: where, what was expected, and what is there. */
@@ -68,7 +73,12 @@ const text = expect("text", isText);
 const flag = expect("true or false", (value) => typeof value === "boolean");
 const process = expect(
   "a process",
-  (value) => isObject(value) && isPid(value.pid) && value.pid !== 0 && isWhole(value.startTime),
+  (value) =>
+    isObject(value) &&
+    isPid(value.pid) &&
+    value.pid !== 0 &&
+    isWhole(value.startTime) &&
+    ["undefined", "boolean"].includes(typeof value.resident),
 );
 
 const VERSIONS: readonly unknown[] = ["v1", "v2", "hybrid", "none"];

@@ -1,6 +1,7 @@
 /** What is needed to take a container away, from what is kept of it. */
 import * as fs from "node:fs";
-import { freezePlan } from "../cgroups/freeze.ts";
+import { freezePlan, hasFreezer } from "../cgroups/freeze.ts";
+import { writeOp } from "../cgroups/limits.ts";
 import { withoutGoneUnit } from "../cgroups/remove.ts";
 import type { CgroupRecord } from "../cgroups/types.ts";
 import { formatError } from "../errors.ts";
@@ -17,6 +18,8 @@ import { CONFIG_FILE, containerDirectory, loadConfigText } from "./store.ts";
 
 const SIGKILL = 9;
 const KILL_WAIT_MS = 10_000;
+/** Of a file of a cgroup that cannot be had, or is on a file system that takes no writes. */
+const GONE = ["ENOENT", "ENODEV", "ENOTDIR", "EROFS"];
 const NO_CGROUP: CgroupRecord = { version: "none", manager: "disabled", paths: {} };
 
 /** Of the config only the hooks that the host runs matter here. @throws TsruncError `io`, `config` */
@@ -88,8 +91,17 @@ export function killOp({ pid, startTime }: ProcessRef): Op {
   return { op: "signal", pid, start: startTime, signal: SIGKILL, waitMs: KILL_WAIT_MS, ignore: ["ESRCH"] };
 }
 
-/** Without a cgroup of its own nothing can be frozen, nor in one that is no more: somebody moved its processes elsewhere. */
+/**
+ * Without a freezer nothing can be frozen, nor in a cgroup that is no more: somebody moved its processes elsewhere, or
+ * unmounted the hierarchy.
+ */
 export function thawOps({ cgroup }: StateRecord): readonly Op[] {
-  if (cgroup === undefined || Object.keys(cgroup.paths).length === 0) return [];
-  return freezePlan(cgroup, "thawed", ["ENOENT", "ENODEV", "ENOTDIR"]);
+  if (cgroup === undefined || !hasFreezer(cgroup)) return [];
+  return freezePlan(cgroup, "thawed", GONE);
+}
+
+/** What makes processes all the time must not be quicker than what kills them. */
+export function noForkOps({ cgroup }: StateRecord): readonly Op[] {
+  const directory = cgroup?.version === "v2" ? cgroup.paths[""] : cgroup?.paths.pids;
+  return directory === undefined ? [] : [writeOp(`${directory}/pids.max`, 0, undefined, GONE)];
 }

@@ -14,14 +14,19 @@ import { launchOptions } from "./launch-options.ts";
 import type { StateRecord } from "./record.ts";
 import { hookDirectory, leaveOps, removalInput } from "./removal.ts";
 import { containerStatus } from "./state.ts";
-import { containerDirectory, EXEC_FIFO, loadState } from "./store.ts";
+import { containerDirectory, EXEC_FIFO } from "./store.ts";
+import { whenCreated } from "./when-created.ts";
 
 const SIGKILL = 9;
 
 /** @throws TsruncError `not-found`, `state`, `config` for a container without a process */
 export function startContainer(context: Context, id: string): number | Promise<number> {
   const root = path.resolve(context.root);
-  const record = loadState(root, id);
+  return whenCreated(root, id, (record) => start(context, root, record));
+}
+
+function start(context: Context, root: string, record: StateRecord): number | Promise<number> {
+  const { id } = record;
   const status = containerStatus(root, record);
   tellContainer(context, record, status);
   if (status !== "created") {

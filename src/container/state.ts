@@ -25,13 +25,17 @@ export interface OciState {
 
 /** What the container is doing now. */
 export function containerStatus(root: string, record: StateRecord): Status {
-  if (record.creator !== undefined && isAlive(record.creator)) return "creating";
+  if (isBeingCreated(record)) return "creating";
   if (!isAlive(record)) return "stopped";
   // Also before start: what is paused cannot be started.
   if (record.cgroup !== undefined && isFrozen(record.cgroup)) return "paused";
   return fs.existsSync(path.join(containerDirectory(root, record.id), EXEC_FIFO)) && isInit(record)
     ? "created"
     : "running";
+}
+
+export function isBeingCreated({ creator }: StateRecord): boolean {
+  return creator !== undefined && isAlive(creator);
 }
 
 /** A start that was killed may have left the FIFO behind; the process tells that it is the user's program by now. */

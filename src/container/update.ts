@@ -16,9 +16,11 @@ import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { UpdateOptions } from "./options.ts";
 import { absolutePath } from "./paths.ts";
+import type { StateRecord } from "./record.ts";
 import { containerStatus } from "./state.ts";
-import { containerDirectory, loadState } from "./store.ts";
+import { containerDirectory } from "./store.ts";
 import { resourcesOfFlags } from "./update-flags.ts";
+import { whenCreated } from "./when-created.ts";
 
 const STDIN = 0;
 
@@ -35,7 +37,17 @@ export function updateContainer(
   schemas: Schemas = {},
 ): number | Promise<number> {
   const root = path.resolve(context.root);
-  const record = loadState(root, id);
+  return whenCreated(root, id, (record) => update(context, root, record, given, schemas));
+}
+
+function update(
+  context: Context,
+  root: string,
+  record: StateRecord,
+  given: Resources,
+  schemas: Schemas,
+): number | Promise<number> {
+  const { id } = record;
   const resources = withoutKernelMemory(given, context);
   const status = containerStatus(root, record);
   tellContainer(context, record, status);

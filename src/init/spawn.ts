@@ -139,7 +139,7 @@ function runInit(
     });
     child.once("exit", (code, signal) => {
       if (signal === null) resolve(code ?? 1);
-      else reject(new TsruncError("io", `tsrunc-init was killed by ${signal}`));
+      else reject(new TsruncError("op", `tsrunc-init was killed by ${signal}`));
     });
   });
 }
@@ -153,6 +153,6 @@ function conclude(
   for (const warning of warnings) onWarning?.(warning);
   const [failure] = failures;
   if (failure !== undefined) throw failure;
-  if (status < 0) throw new TsruncError("io", `tsrunc-init was killed by signal ${-status}`);
+  if (status < 0) throw new TsruncError("op", `tsrunc-init was killed by signal ${-status}`);
   return status;
 }
