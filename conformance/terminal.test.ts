@@ -179,8 +179,8 @@ for (const redirect of ["", " </dev/null"])
     });
     const seen = async (rows: number, verb?: readonly string[]) => {
       const { text } = await underScript(c, { rows, columns: 100 + rows }, verb, redirect);
-      // script(1) tells the terminal of the end of its own input, which is echoed before or behind.
-      const { tty } = new ProbeResult(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1)).report;
+      // script(1) types the end of its own input into the terminal, which echoes it wherever the output is just then.
+      const { tty } = new ProbeResult(text.replaceAll("^@", "")).report;
       return [tty.rows, tty.columns];
     };
     for (let i = 1; i <= 20; i++) expect(await seen(i)).toEqual([i, 100 + i]);
