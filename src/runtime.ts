@@ -1,5 +1,6 @@
 /** Containers from a program of one's own: what the command line does, with tsrunc-init as a child process. */
 import process from "node:process";
+import { checkArgument, checkOptions, METHOD_OPTIONS, type Options } from "./arguments.ts";
 import type { Stats } from "./cgroups/stats-types.ts";
 import { type Context, defaultRoot, type Logger, resolveRoot } from "./container/context.ts";
 import { createContainer, prepareCreate, runContainer } from "./container/create.ts";
@@ -99,18 +100,21 @@ export class Runtime {
 
   /** Touches nothing. @throws TsruncError `usage` for the root `/` */
   constructor(options: RuntimeOptions = {}) {
-    this.#options = options;
-    this.root = options.root === undefined ? defaultRoot(process.env) : resolveRoot(options.root);
+    this.#options = checkOptions("new Runtime", METHOD_OPTIONS.constructor, options);
+    const { root } = this.#options;
+    this.root = root === undefined ? defaultRoot(process.env) : resolveRoot(root);
   }
 
   /** Makes a container, up to the moment before its process runs (runtime.md, "Create"). */
   async create(id: string, options: CreateInput, spawn?: SpawnOptions): Promise<void> {
+    const checked = checkCall("create", id, METHOD_OPTIONS.create, options, ["bundle"]);
     const context = this.#context(spawn, (child) => this.#children.set(id, child));
-    succeeded(await createContainer(context, { ...CREATE_DEFAULTS, ...options, id }));
+    succeeded(await createContainer(context, { ...CREATE_DEFAULTS, ...checked, id }));
   }
 
   /** Lets a created container's process run. Resolves when it does (runtime.md, "Start"). */
   async start(id: string): Promise<void> {
+    checkArgument("start", "id", "text", id);
     succeeded(await startContainer(this.#context(), id));
   }
 
@@ -121,22 +125,25 @@ export class Runtime {
    * @returns the exit status, 128+N for signal N
    */
   async run(id: string, options: RunInput, spawn?: SpawnOptions): Promise<number> {
+    const checked = checkCall("run", id, METHOD_OPTIONS.run, options, ["bundle"]);
     const context = this.#context(spawn, (child) => this.#children.set(id, child));
-    return runContainer(context, { ...RUN_DEFAULTS, ...options, id });
+    return runContainer(context, { ...RUN_DEFAULTS, ...checked, id });
   }
 
   /** Runs a further process in a container and waits for it. @returns its exit status, 128+N for signal N */
   async exec(id: string, options: ExecInput, spawn?: SpawnOptions): Promise<number> {
-    return execContainer(this.#context(spawn), { ...EXEC_DEFAULTS, ...options, id });
+    const checked = checkExec("exec", id, options);
+    return execContainer(this.#context(spawn), { ...EXEC_DEFAULTS, ...checked, id });
   }
 
   /** Starts a further process in a container: `exec --detach`. Resolves when it runs. */
   async spawn(id: string, options: ExecInput, spawn?: SpawnOptions): Promise<Spawned> {
+    const checked = checkExec("spawn", id, options);
     let made: ServedChild | undefined;
     const context = this.#context(spawn, (child) => {
       made = child;
     });
-    succeeded(await execContainer(context, { ...EXEC_DEFAULTS, ...options, id, detach: true }));
+    succeeded(await execContainer(context, { ...EXEC_DEFAULTS, ...checked, id, detach: true }));
     if (made === undefined) throw new TsruncError("io", "tsrunc-init did not tell the pid of the process");
     return { pid: made.pid, exit: this.#init().hold(made.exit) };
   }
@@ -149,6 +156,7 @@ export class Runtime {
    * @throws TsruncError `not-found`; `io` when the runtime is closed meanwhile
    */
   async wait(id: string): Promise<number | undefined> {
+    checkArgument("wait", "id", "text", id);
     const { pid, startTime } = loadState(this.root, id);
     if (pid === 0) throw new TsruncError("state", `cannot wait for a container that is being created: \`${id}\``);
     let server = this.#init();
@@ -170,16 +178,20 @@ export class Runtime {
 
   /** Sends a signal, by name or number, to a container's first process, or with `all` to every one. */
   async kill(id: string, signal: string | number = "TERM", options: { readonly all?: boolean } = {}): Promise<void> {
-    succeeded(await killContainer(this.#context(), { id, signal: String(signal), all: options.all ?? false }));
+    const { all = false } = checkCall("kill", id, METHOD_OPTIONS.kill, options);
+    checkArgument("kill", "signal", "signal", signal);
+    succeeded(await killContainer(this.#context(), { id, signal: String(signal), all }));
   }
 
   /** Suspends all processes of a container, which takes a freezer cgroup. @throws TsruncError `state` unless it runs */
   async pause(id: string): Promise<void> {
+    checkArgument("pause", "id", "text", id);
     succeeded(await pauseContainer(this.#context(), id));
   }
 
   /** Lets a paused container continue. @throws TsruncError `state` unless it is paused */
   async resume(id: string): Promise<void> {
+    checkArgument("resume", "id", "text", id);
     succeeded(await resumeContainer(this.#context(), id));
   }
 
@@ -188,18 +200,22 @@ export class Runtime {
    * `linux.resources` (config-linux.md): bytes, microseconds.
    */
   async update(id: string, resources: Resources): Promise<void> {
+    checkArgument("update", "id", "text", id);
+    checkArgument("update", "resources", "document", resources);
     const context = this.#context();
     succeeded(await updateContainer(context, id, checkedResources(context, resources)));
   }
 
   /** Removes a stopped container, or with `force` any, also one that does not exist. */
   async delete(id: string, options: { readonly force?: boolean } = {}): Promise<void> {
-    succeeded(await deleteContainer(this.#context(), { id, force: options.force ?? false }));
+    const { force = false } = checkCall("delete", id, METHOD_OPTIONS.delete, options);
+    succeeded(await deleteContainer(this.#context(), { id, force }));
     this.#children.delete(id);
   }
 
   /** What a container is doing now: the state of runtime.md, with what runc adds to it. */
   state(id: string): OciState {
+    checkArgument("state", "id", "text", id);
     return readState(this.root, id);
   }
 
@@ -210,16 +226,20 @@ export class Runtime {
 
   /** Pids, as the host sees them, of all processes of a container. @throws TsruncError `unsupported` without a cgroup */
   ps(id: string): readonly number[] {
+    checkArgument("ps", "id", "text", id);
     return containerProcesses(this.#context(), id);
   }
 
   /** What ps(1) with these arguments, by default `-ef`, says about the processes of a container: a table with a header. */
   processTable(id: string, args: readonly string[] = []): string {
+    checkArgument("processTable", "id", "text", id);
+    checkArgument("processTable", "args", "texts", args);
     return processTable(this.ps(id), args);
   }
 
   /** One reading of a container's cgroups: bytes, nanoseconds. @throws TsruncError `state` when it is stopped */
   stats(id: string): Stats {
+    checkArgument("stats", "id", "text", id);
     return containerStats(this.#context(), id);
   }
 
@@ -230,8 +250,8 @@ export class Runtime {
    * @example
    * for await (const event of runtime.events("one")) if (event.type === "oom") console.log("out of memory");
    */
-  events(id: string, { intervalMs = INTERVAL_MS }: EventsInput = {}): AsyncIterableIterator<ContainerEvent> {
-    if (!(intervalMs > 0)) throw new TsruncError("usage", "the interval of events must be greater than 0");
+  events(id: string, options: EventsInput = {}): AsyncIterableIterator<ContainerEvent> {
+    const { intervalMs = INTERVAL_MS } = checkCall("events", id, METHOD_OPTIONS.events, options);
     return containerEvents(this.#context(), { id, intervalMs }, (ref) => this.#init().watch(ref));
   }
 
@@ -242,7 +262,7 @@ export class Runtime {
 
   /** The program that a bundle compiles to on this host. Touches nothing. */
   plan(id: string, options: RunInput & { readonly mode?: "create" | "run" | "run-detached" }): Program {
-    const { mode = "create", ...rest } = options;
+    const { mode = "create", ...rest } = checkCall("plan", id, METHOD_OPTIONS.plan, options, ["bundle"]);
     const all = { ...RUN_DEFAULTS, ...rest, id };
     return prepareCreate(this.#context(), all, mode, mode === "create" ? undefined : all).program;
   }
@@ -275,7 +295,8 @@ export class Runtime {
   #context(spawn: SpawnOptions = {}, made?: (child: ServedChild) => void): Context {
     const { log, rootless, root } = this.#options;
     const warn = log?.warn?.bind(log) ?? (() => {});
-    const options = { onWarning: (warning: TsruncError) => warn(formatError(warning)), ...spawn };
+    const checked = checkOptions("spawn options", METHOD_OPTIONS.spawnOptions, spawn);
+    const options = { onWarning: (warning: TsruncError) => warn(formatError(warning)), ...checked };
     const perform: Perform = async (program, launch) => {
       const { status, child } = await executeProgram(this.#init(), program, launch, options);
       if (child !== undefined) made?.(child);
@@ -299,4 +320,24 @@ export class Runtime {
 /** Of a verb that has nothing but success to tell: tsrunc-init says why it fails, or is not the one of this library. */
 function succeeded(status: number): void {
   if (status !== 0) throw new TsruncError("io", `tsrunc-init ended with status ${status}`);
+}
+
+/** The id and the options of a method. @throws TsruncError `usage` */
+function checkCall<T extends object>(
+  method: string,
+  id: unknown,
+  known: Options,
+  options: T | undefined,
+  required: readonly (keyof T & string)[] = [],
+): T {
+  checkArgument(method, "id", "text", id);
+  return checkOptions(method, known, options, required);
+}
+
+function checkExec(method: "exec" | "spawn", id: unknown, options: ExecInput): ExecInput {
+  const checked = checkCall(method, id, METHOD_OPTIONS.exec, options);
+  if ((checked.args ?? []).length > 0 || checked.process !== undefined) return checked;
+  throw new TsruncError("usage", `\`${method}\`: option \`args\`: expected a program, found none`, {
+    hint: "or give a `process`",
+  });
 }
