@@ -1,12 +1,12 @@
 /** How a path in config.json is spelled never changes what its field does, whichever field it is. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import type { Container } from "./lib/container.ts";
 import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc, type Scope } from "./lib/harness.ts";
 import { isTsrunc } from "./lib/host.ts";
 import { mountEntries, type ProbeResult } from "./lib/probe.ts";
-import { DEVPTS, dropNamespace, useUserNamespace } from "./lib/spec.ts";
+import { DEVPTS, dropNamespace, setNamespace, useUserNamespace } from "./lib/spec.ts";
 
 area();
 
@@ -367,6 +367,31 @@ for (const [what, mount] of ROOTS)
         c.spec.linux.rootfsPropagation = value;
       });
   });
+
+checkTsrunc("a link of the image does not make another mount the root", async (t) => {
+  for (const target of ["/", "..", "home/..", "/proc/.."])
+    for (const type of ["bind", "tmpfs"]) {
+      const c = t.container((spec, self) => {
+        mkdirSync(self.file("volume"));
+        symlinkSync(target, self.inside("data"));
+        const source = type === "bind" ? self.file("volume") : "tmpfs";
+        spec.mounts.push({ destination: "/data", type, source, options: type === "bind" ? ["rbind"] : [] });
+      });
+      const result = await c.tryCreate();
+      expect([result.code, result.stderr]).toEqual([1, expect.stringMatching(/EBUSY.*\/mounts\/2/)]);
+      expect(readdirSync(c.file("volume"))).toEqual([]);
+    }
+});
+
+checkTsrunc("bad config: the host's own mount namespace to be joined", async (t) => {
+  for (const path of [`/proc/${process.pid}/ns/mnt`, "/proc/self/ns/mnt", "/proc/self/ns//mnt/."]) {
+    const c = t.container((spec) => {
+      setNamespace(spec, "mount", path);
+    });
+    const result = await c.tryCreate();
+    expect([result.code, result.stderr]).toEqual([1, expect.stringMatching(/\/linux\/namespaces\/\d+\/path/)]);
+  }
+});
 
 checkTsrunc("a mount on / in a user namespace", async (t) => {
   const c = t.container((spec, self) => {

@@ -8,7 +8,7 @@
 /* Bits of `flags` of mount and bind; MOUNT_FLAGS in src/program/ops.ts. */
 enum {
   MF_NOFOLLOW = 1, MF_ALLOW_PROC = 2, MF_COPY_UP = 4, MF_CLASSIC = 8, MF_SOURCE_NOFOLLOW = 16, MF_INHERIT_MODE = 32,
-  MF_RECEIVED = 64, MF_PEERS = 128, MF_PLAIN = 256, MF_COPY_SYMLINK = 512,
+  MF_RECEIVED = 64, MF_PEERS = 128, MF_PLAIN = 256, MF_COPY_SYMLINK = 512, MF_ROOT = 1024,
 };
 
 static enum links links_of(uint64_t flags) {
@@ -86,6 +86,12 @@ static int classic_mount(const struct op_mount *op, int target, const mode_t *mo
   return rejoin_peers(&peers, rc);
 }
 
+/* Whether the target is the root; -1 where a link of the image leads there. */
+static int covers_root(int target, uint64_t flags) {
+  if (!is_root(target)) return 0;
+  return flags & MF_ROOT ? 1 : (errno = EBUSY, -1);
+}
+
 /* The topmost mount on a directory of the host's namespace, while its root is ours. */
 static int open_top(int dir) {
   char name[40], path[4096];
@@ -118,7 +124,9 @@ int do_mount(const struct op_mount *op) {
   int target = make_target(dest, WANT_DIRECTORY, 0755, links_of(op->flags));
   if (target < 0) return fail(STEP_MOUNT_TARGET, dest);
   if (check_procfs(target, op->flags) < 0) return fail(STEP_MOUNT_PROCFS, dest);
-  bool classic = op->flags & MF_CLASSIC, covers = is_root(target);
+  bool classic = op->flags & MF_CLASSIC;
+  int covers = covers_root(target, op->flags);
+  if (covers < 0) return fail(STEP_MOUNT_TARGET, dest);
   if (classic && classic_mount(op, target, inherit ? &mode : NULL) < 0) return fail(STEP_MOUNT_CREATE, dest);
   int tree = !classic ? new_instance(op, inherit ? &mode : NULL) : covers ? open_top(target) : open_in_root(dest, O_PATH, 0);
   if (tree < 0) return classic ? fail(STEP_MOUNT_TARGET, dest) : -1;
@@ -179,7 +187,8 @@ int do_bind(const struct op_bind *op) {
   int target = make_target(dest, S_ISDIR(st.st_mode) ? WANT_DIRECTORY : WANT_FILE, 0755, links_of(op->flags));
   if (target < 0) return fail(STEP_BIND_TARGET, dest);
   if (fs.f_type != PROC_SUPER_MAGIC && check_procfs(target, op->flags) < 0) return fail(STEP_BIND_PROCFS, dest);
-  bool covers = is_root(target);
+  int covers = covers_root(target, op->flags);
+  if (covers < 0) return fail(STEP_BIND_TARGET, dest);
   /* Before the move where the kernel can (5.12): it is never seen with more rights than it is to have. */
   int early = bind_attributes(op, tree);
   if (early < 0 && errno != ENOSYS && errno != EINVAL) return fail(STEP_BIND_ATTRIBUTES, dest);

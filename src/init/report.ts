@@ -174,6 +174,8 @@ function hintOf(op: OpName, step: string, what: string | null, report: Report): 
     return "a seccomp profile must allow what executing a program takes, such as execve, mmap and exit_group";
   if (step === "died" && aux === 9) return "if a memory limit is set, it may be too low for the container to start";
   if (op === "clone") return cloneHint(name);
+  if (name === "EBUSY" && (op === "mount" || op === "bind" || op === "mask") && (step === "target" || step === "open"))
+    return "a link of the root file system leads to its root";
   if (op === "scheduler") return schedulerHint(name, what);
   if (op === "lookup" && name === "EACCES" && /^(?!\.{0,2}$)[^/]+$/.test(what ?? ""))
     return "there is something of that name that cannot be executed";

@@ -45,7 +45,7 @@ function attributesOf(entry: MountEntry, input: CompileInput): Attributes {
 }
 
 function flagsOf({ options, dest: own }: MountEntry, dest: string): number {
-  return options.destNofollow && dest === own ? MOUNT_FLAGS.nofollow : 0;
+  return (options.destNofollow && dest === own ? MOUNT_FLAGS.nofollow : 0) | (dest === "/" ? MOUNT_FLAGS.root : 0);
 }
 
 function newInstance(entry: MountEntry, type: string, dest: string, params: readonly string[], a: Attributes): Op {

@@ -124,7 +124,7 @@ function refuseMisplaced(entry: MountEntry): void {
   };
   const bind = isBind(entry);
   if (bind && options.data.length > 0) refuse(`a bind mount takes no options of a file system: \`${options.data[0]}\``);
-  if (options.copyUp && mount.type !== "tmpfs") refuse("`tmpcopyup` is for type `tmpfs`");
+  if (options.copyUp && (bind || mount.type !== "tmpfs")) refuse("`tmpcopyup` is for type `tmpfs`");
   if (options.copySymlink && (options.sourceNofollow || options.destNofollow))
     refuse("`copy-symlink` excludes `src-nofollow` and `dest-nofollow`");
   if (!bind && (options.copySymlink || options.sourceNofollow))
@@ -166,6 +166,7 @@ function commonFlags(entry: MountEntry): number {
     (options.destNofollow ? MOUNT_FLAGS.nofollow : 0) |
     (options.sourceNofollow ? MOUNT_FLAGS.sourceNofollow : 0) |
     (options.copySymlink ? MOUNT_FLAGS.copySymlink : 0) |
+    (dest === "/" ? MOUNT_FLAGS.root : 0) |
     (PROC_FILES.includes(dest) ? MOUNT_FLAGS.allowProc : 0)
   );
 }

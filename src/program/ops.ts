@@ -451,6 +451,8 @@ export const MOUNT_FLAGS = {
   plain: 256,
   /** Where the source is a symbolic link, one like it is made. */
   copySymlink: 512,
+  /** It is meant to be the root; a link of the image that leads there is not. */
+  root: 1024,
 } as const;
 /** Values of `mode` of the op pivot; `PIVOT_*` in native/ops_root.c. */
 export const PIVOT_MODES = { pivotRoot: 0, move: 1, chroot: 2 } as const;

@@ -23,7 +23,7 @@ import { checkSysctls, sysctlNamespace, sysctlParts } from "./check-sysctl.ts";
 import { hostPath } from "./paths.ts";
 import { pointer, show } from "./pointer.ts";
 import type { Report } from "./report.ts";
-import { error } from "./report.ts";
+import { each, error } from "./report.ts";
 import type { NamespaceType, Process, Resources, Spec } from "./types.ts";
 
 export interface ValidateOptions {
@@ -85,10 +85,11 @@ export function validateResources(resources: Resources): Findings {
   return report;
 }
 
-/** Checks what only the host can tell: whose namespace a sysctl would change. */
+/** Checks what only the host can tell: whose namespace a sysctl or a root would change. */
 export function validateHost(spec: Spec): Findings {
   const report: Report = { problems: [], warnings: [] };
   checkJoinedNamespaces(spec, report);
+  checkJoinedMounts(spec, report);
   return report;
 }
 
@@ -130,9 +131,21 @@ function checkJoinedNamespaces(spec: Spec, report: Report): void {
   }
 }
 
+/** Where a file in /proc/PID/ns has not the name of config.json. */
+const FILES: Readonly<Partial<Record<NamespaceType, string>>> = { network: "net", mount: "mnt" };
+
+/** With pivot_root(2) all processes of the namespace get the new root. */
+function checkJoinedMounts(spec: Spec, report: Report): void {
+  each(spec.linux?.namespaces, ({ type, path = "" }, index) => {
+    if (type !== "mount" || path === "" || !isOwnNamespace("mount", hostPath(path))) return;
+    const problem = `\`${path}\` is the host's own mount namespace, whose root would be changed; without the entry it is used as it is`;
+    error(report, `/linux/namespaces/${index}/path`, problem);
+  });
+}
+
 function isOwnNamespace(type: NamespaceType, path: string): boolean {
   try {
-    const [own, joined] = [statSync(`/proc/self/ns/${type === "network" ? "net" : type}`), statSync(path)];
+    const [own, joined] = [statSync(`/proc/self/ns/${FILES[type] ?? type}`), statSync(path)];
     return own.dev === joined.dev && own.ino === joined.ino;
   } catch {
     return false;
