@@ -69,7 +69,7 @@ struct message {
 
 /* Memory that launcher and init share, for what init has to tell without a call. */
 struct shared {
-  _Atomic int listener;  /* ops_seccomp.c */
+  _Atomic int listener, agent, alive; /* ops_seccomp.c */
   struct report failure; /* kind 0: none */
 };
 
@@ -90,7 +90,7 @@ struct context {
   int maker;             /* launcher: pidfd of who forked that process: ops_fork.c */
   struct shared *shared;
   _Atomic pid_t *born;   /* where the kernel writes the pid of a child that CLONE_PARENT makes the launcher's */
-  bool helped;           /* init: there is a helper */
+  bool helped, kept;     /* init: there is a helper; it is the one that gives the listener to the agent */
   bool forked;           /* init: it is, or makes, the child of the op fork */
   bool distrusted;       /* launcher: nothing that init says is believed any more */
   unsigned joined;       /* init: slots of namespaces that it was born in */
@@ -105,6 +105,8 @@ struct context {
   uint32_t timed;
   char **environment;
   const char *found;     /* what lookup chose */
+  char **argv, **env;    /* of the user's program */
+  bool silent;           /* init: nothing may be said but in shared memory */
   char *home;
   bool late_chdir;
   uint64_t file_size[2]; /* RLIMIT_FSIZE of the caller, soft and hard, where it was limited */
@@ -173,6 +175,8 @@ int stop_child(void);
 
 /* ops_seccomp.c */
 _Noreturn void help(int sock, pid_t launcher);
+_Noreturn void help_agent(const struct op_clone *op);
+void show_life(bool alive);
 
 /* ops_forget.c */
 void forget_environment(void);

@@ -57,6 +57,23 @@ static bool died_as_init(pid_t pid, uint64_t expected) {
   return read_process(pid, &process) == 0 && process.start == expected && process.flags & PROCESS_NOT_EXECUTED;
 }
 
+static bool read_last_word(int fd) {
+  struct report r;
+  for (size_t got = 0;;) {
+    ssize_t n = read(fd, (char *)&r + got, sizeof r - got);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    got += (size_t)n;
+    if (got < sizeof r) continue;
+    got = 0;
+    r.detail[DETAIL_SIZE - 1] = 0;
+    if (r.kind == REPORT_WARNING) warn_or_report(REPORT_WARNING, &r);
+    if (r.kind != REPORT_FAILURE) continue;
+    ctx.failure = r;
+    return true;
+  }
+}
+
 /*
  * Init is blocked opening the FIFO for writing. It counts as a writer while it is, so an open that does not
  * wait tells at once whether it is there: EAGAIN from read, or end of file. It then says one byte and becomes
@@ -83,23 +100,17 @@ int do_release(const struct op_release *op) {
     while (n < 0 && errno == EINTR);
   }
   if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
-  struct report r;
-  size_t got = 0;
-  while (got < sizeof r) {
-    n = read(fd, (char *)&r + got, sizeof r - got);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    got += (size_t)n;
-    if (((struct report *)&r)->kind == REPORT_WARNING && got == sizeof r) {
-      warn_or_report(REPORT_WARNING, &r);
-      got = 0;
-    }
-  }
+  /* Nothing is read before init has closed the FIFO: what lies in it may change until then (ops_seccomp.c). */
+  struct pollfd closed = { .fd = fd };
+  while (poll(&closed, 1, -1) < 0 && errno == EINTR) {}
+  bool failed = read_last_word(fd);
   close(fd);
-  if (got < sizeof r) return died_as_init((pid_t)op->pid, op->start) ? fail_errno(STEP_RELEASE_DIED, 0, NULL) : 0;
-  ctx.failure = r;
-  ctx.cleanup = r.index >= op->first && r.index < op->end;
-  return -1;
+  if (failed) {
+    ctx.cleanup = ctx.failure.index >= op->first && ctx.failure.index < op->end;
+    return -1;
+  }
+  if (op->forbidden) return fail_errno(STEP_RELEASE_FORBIDDEN, 0, NULL);
+  return died_as_init((pid_t)op->pid, op->start) ? fail_errno(STEP_RELEASE_DIED, 0, NULL) : 0;
 }
 
 /* The reason that init left in the memory it shares, as it can be trusted: by nobody but for what is said. */

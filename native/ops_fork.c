@@ -42,13 +42,15 @@ int do_fork(const struct op_fork *op) {
   if (madvise((void *)ctx.born, LARGEST_PAGE, MADV_DONTFORK) < 0) return fail(STEP_FORK_MADVISE, NULL);
   if (send_message(ctx.sync, &m, -1) < 0) return fail(STEP_FORK_SEND, NULL);
   ctx.forked = true;
+  if (ctx.kept) show_life(false);
   unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID;
   if (op->stays) flags |= CLONE_VFORK;
   if (ctx.helped) flags |= CLONE_FILES; /* the helper shares the descriptors of both */
   long pid = syscall(SYS_clone, flags, NULL, ctx.born, NULL, 0ul);
   if (pid < 0) return fail(STEP_FORK_FORK, NULL);
-  if (pid == 0) return 0;
-  leave(0);
+  if (pid > 0) leave(0);
+  if (ctx.kept) show_life(true);
+  return 0;
 }
 
 /* The child whose pid the kernel has written, if it is a child of this process: no other can have that pid then. */
@@ -142,15 +144,17 @@ static bool maker_saw_exec(void) {
   return waitid(P_PIDFD, (id_t)ctx.pidfd, &child, WEXITED | WNOHANG | WNOWAIT) == 0 && child.si_pid == 0;
 }
 
+/* Where the filter lets nothing be executed that is the reason, whatever is left to be seen of the end. */
+static int not_executed(const struct op_await_exec *op) { return child_died(op->forbidden ? STEP_AWAIT_EXEC_FORBIDDEN : STEP_AWAIT_EXEC_DIED); }
+
 int do_await_exec(const struct op_await_exec *op) {
-  (void)op;
-  if (ctx.maker >= 0) return maker_saw_exec() || has_executed() ? 0 : child_died(STEP_AWAIT_EXEC_DIED);
+  if (ctx.maker >= 0) return maker_saw_exec() || has_executed() ? 0 : not_executed(op);
   for (;;) {
     struct message m;
     int fd;
     ssize_t n = hear(&m, &fd);
     if (n < 0) return fail(STEP_AWAIT_EXEC_RECEIVE, NULL);
-    if (n == 0) return has_executed() ? 0 : child_died(STEP_AWAIT_EXEC_DIED);
+    if (n == 0) return has_executed() ? 0 : not_executed(op);
     if (take_message(&m, fd) < 0) return -1;
   }
 }

@@ -22,15 +22,18 @@ struct clone3_args {
   uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 
-/* Through the FIFO once start let init go on, before that through the channel, while that is believed. */
+/*
+ * Through the FIFO once start let init go on, before that through the channel, while that is believed. Under the filter
+ * only by what is in the memory that is shared with the launcher, or that lies in the FIFO.
+ */
 static void tell_failure(void) {
   ctx.failure.kind = REPORT_FAILURE;
-  if (ctx.fifo >= 0) {
-    write_all(ctx.fifo, &ctx.failure, sizeof ctx.failure);
+  if (ctx.silent || (ctx.forked && ctx.fifo < 0)) {
+    ctx.shared->failure = ctx.failure;
     return;
   }
-  if (ctx.forked) {
-    ctx.shared->failure = ctx.failure;
+  if (ctx.fifo >= 0) {
+    write_all(ctx.fifo, &ctx.failure, sizeof ctx.failure);
     return;
   }
   struct message m = { .type = MESSAGE_FAILURE, .report = ctx.failure };
@@ -41,6 +44,7 @@ static _Noreturn void run_init(int sock, int cgroup) {
   if (cgroup >= 0) close(cgroup);
   ctx.sync = sock;
   ctx.list = LIST_INIT;
+  if (ctx.kept) show_life(true);
   forget_environment();
   restore_file_size();
   close(ctx.program_fd);
@@ -87,6 +91,7 @@ static _Noreturn void run_between(const struct op_clone *op, int sock, int cgrou
   struct message m = { .type = MESSAGE_BORN };
   struct clone3_args args = { .flags = op->flags | CLONE_PARENT | CLONE_PARENT_SETTID, .parent_tid = (uintptr_t)ctx.born };
   ctx.helped = op->helper;
+  ctx.kept = op->agent.off != 0;
   if (op->helper) args.flags |= CLONE_FILES;
   if (op->helper && cgroup >= 0) {
     args.flags |= CLONE_INTO_CGROUP;
@@ -103,6 +108,8 @@ static _Noreturn void run_between(const struct op_clone *op, int sock, int cgrou
     if (pid == 0) run_init(sock, cgroup);
     if (pid > 0) {
       send_message(sock, &m, -1);
+      ctx.pid = (pid_t)pid;
+      if (ctx.kept) help_agent(op);
       if (op->helper) help(ctx.helper_sync, launcher);
       _exit(0);
     }

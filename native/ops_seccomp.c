@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "init.h"
@@ -23,6 +24,7 @@
  * that there is nothing yet, that the filter comes in a moment, that there will be none.
  */
 enum { NOT_YET = 0, SOON = -1, NEVER = -2 };
+enum { AGENT_READY = -1 };
 
 _Noreturn void help(int sock, pid_t launcher) {
   prctl(PR_SET_DUMPABLE, 0);
@@ -40,7 +42,96 @@ _Noreturn void help(int sock, pid_t launcher) {
   _exit(0);
 }
 
+/*
+ * After this nothing can be said but in memory. What `start` reads from the FIFO is then the page itself, which vmsplice(2)
+ * has put into it as it was; what is written to it later, and before it is read, is read.
+ */
+static void fall_silent(void) {
+  struct iovec page = { &ctx.shared->failure, sizeof ctx.shared->failure };
+  if (ctx.fifo < 0) ctx.silent = true;
+  else ctx.silent = vmsplice(ctx.fifo, &page, 1, SPLICE_F_NONBLOCK) == (ssize_t)sizeof ctx.shared->failure;
+}
+
+static void wake(_Atomic int *word) { syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0); }
+
+/*
+ * Where init is to wait for `start` and loads the filter last, the launcher is gone by then. So the helper remains, and is the one
+ * who talks to the agent. It connects when the filter is about to be loaded: what it has open is open in init too. It goes
+ * when it has handed the listener over, and also when init ends before: the kernel marks a robust futex (set_robust_list(2))
+ * of a process that ends, or calls execve, and wakes who waits for it.
+ */
+void show_life(bool alive) {
+  static struct robust_list_head head = { .list = { &head.list } };
+  head.list_op_pending = NULL;
+  if (!alive) return; /* it goes on as a child, which shows its own */
+  atomic_store(&ctx.shared->alive, (int)((unsigned)syscall(SYS_gettid) | FUTEX_WAITERS));
+  head.list_op_pending = (struct robust_list *)&ctx.shared->alive;
+  syscall(SYS_set_robust_list, &head, sizeof head);
+}
+
+static bool has_ended(int alive) { return (unsigned)alive & FUTEX_OWNER_DIED; }
+
+static void answer(int error) {
+  atomic_store(&ctx.shared->agent, error);
+  wake(&ctx.shared->agent);
+}
+
+/* The listener's number. Init is at execve when it is there, which may have been asked about already. */
+static int await_listener(void) {
+  const struct timespec pause = { 0, 50000 };
+  for (;;) {
+    int alive = atomic_load(&ctx.shared->alive), fd = atomic_load(&ctx.shared->listener);
+    if (fd != SOON || has_ended(alive)) return fd;
+    nanosleep(&pause, NULL);
+  }
+}
+
+_Noreturn void help_agent(const struct op_clone *op) {
+  const struct op_connect agent = { .slot = LAUNCHER_SLOTS, .path = op->agent };
+  struct shared *shared = ctx.shared;
+  prctl(PR_SET_DUMPABLE, 0);
+  if (chdir("/") < 0) _exit(1);
+  for (int alive; (alive = atomic_load(&shared->alive)), atomic_load(&shared->listener) == NOT_YET;) {
+    if (has_ended(alive)) _exit(0);
+    syscall(SYS_futex, &shared->alive, FUTEX_WAIT, alive, NULL, NULL, 0);
+  }
+  if (do_connect(&agent) < 0) {
+    answer(ctx.failure.error);
+    _exit(1);
+  }
+  size_t len;
+  char *text = expand(op->agent_state, &len);
+  answer(AGENT_READY);
+  int fd = await_listener();
+  if (fd <= 0) _exit(0);
+  int sent = send_fd(slot_fd(agent.slot), text, len, fd);
+  close(fd); /* it is init's too, who would wait for ever for an agent that died */
+  if (sent < 0) {
+    shared->failure.error = errno;
+    shared->failure.kind = REPORT_FAILURE;
+    kill(ctx.pid, SIGKILL); /* it has not been able to do anything yet: the agent was not there to let it */
+  }
+  _exit(0);
+}
+
+/* Until the helper has the agent, which is to be asked from the load on. */
+static int await_agent(void) {
+  const struct timespec patience = { 10, 0 };
+  struct shared *shared = ctx.shared;
+  shared->failure = (struct report){ .list = LIST_INIT, .index = ctx.failure.index, .step = STEP_SECCOMP_AGENT };
+  atomic_store(&shared->listener, SOON);
+  atomic_store(&shared->alive, (int)syscall(SYS_gettid)); /* another value than the helper waits for */
+  wake(&shared->alive);
+  while (atomic_load(&shared->agent) == 0)
+    if (syscall(SYS_futex, &shared->agent, FUTEX_WAIT, 0, &patience, NULL, 0) < 0 && errno == ETIMEDOUT) return ETIMEDOUT;
+  int error = atomic_load(&shared->agent);
+  return error == AGENT_READY ? 0 : error;
+}
+
 int do_seccomp(const struct op_seccomp *op) {
+  int error = op->listener && ctx.kept ? await_agent() : 0;
+  if (error) return fail_errno(STEP_SECCOMP_AGENT, error, NULL);
+  if (op->last) fall_silent();
   struct sock_fprog program = { .len = (unsigned short)(op->filter.len / 8), .filter = (struct sock_filter *)(uintptr_t)str(op->filter) };
   if (op->listener) {
     atomic_store(&ctx.shared->listener, SOON);

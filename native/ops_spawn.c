@@ -1,4 +1,6 @@
 /* Programs run on the way: hooks and the id-mapping helpers. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -29,7 +31,9 @@ static _Noreturn void become(const struct op_spawn *op, char **argv, char **env,
   sigprocmask(SIG_SETMASK, &none, NULL);
   if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0) {
     syscall(SYS_close_range, 3, ~0u, 0);
-    execve(str(op->path), argv, env ? env : no_environment);
+    const struct sock_fprog filter = { .len = (unsigned short)(op->filter.len / 8), .filter = (struct sock_filter *)(uintptr_t)str(op->filter) };
+    bool ready = filter.len == 0 || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned)op->filter_flags, &filter) == 0;
+    if (ready) execve(str(op->path), argv, env ? env : no_environment);
   }
   *error = errno;
   leave(127);

@@ -25,7 +25,12 @@ export interface StateRecord extends ProcessRef {
   readonly cgroup?: CgroupRecord;
   readonly resctrl?: ResctrlRecord;
   /** What init does after start let it through, from op `first` on: for the message of a start that fails. */
-  readonly tail?: { readonly first: number; readonly labels: readonly Label[] };
+  readonly tail?: {
+    readonly first: number;
+    readonly labels: readonly Label[];
+    /** Its seccomp profile lets no program be executed. */
+    readonly forbidden?: boolean;
+  };
   /** The config has none: it cannot be started. */
   readonly noProcess?: boolean;
   /** `--no-new-keyring` holds for exec too. */
@@ -121,7 +126,8 @@ function isLabel(value: unknown): boolean {
 }
 
 function isTail(value: unknown): boolean {
-  return isObject(value) && isWhole(value.first) && isList(value.labels, isLabel);
+  if (!isObject(value) || (value.forbidden !== undefined && typeof value.forbidden !== "boolean")) return false;
+  return isWhole(value.first) && isList(value.labels, isLabel);
 }
 
 /** In the order in which problems are told. */

@@ -44,9 +44,10 @@ function start(context: Context, root: string, record: StateRecord): number | Pr
 function startProgram(record: StateRecord, directory: string, input: RemovalInput): Program {
   const fifo = path.join(directory, EXEC_FIFO);
   const ofInit = hooksOfInit(record);
+  const forbidden = record.tail?.forbidden ?? false;
   const launcher: Op[] = [
     { op: "lock", path: directory },
-    { op: "release", path: fifo, pid: record.pid, start: record.startTime, ...ofInit },
+    { op: "release", path: fifo, pid: record.pid, start: record.startTime, ...ofInit, forbidden },
     { op: "unlink", path: fifo, ignore: ["ENOENT", "EROFS"] },
   ];
   const socket = process.env.NOTIFY_SOCKET;

@@ -81,7 +81,8 @@ export function opError(report: Report, label: Label | undefined): TsruncError {
   const step = OPS[op].steps[report.step] ?? op;
   const hint = hintFor(op, step, what, report);
   const origin = op === "busCall" ? busOrigin(step, report, label) : (at ?? undefined);
-  return new TsruncError("op", messageOf(op, step, what, report), { at: origin, errno, hint });
+  const place = step === "forbidden" ? "/linux/seccomp" : origin;
+  return new TsruncError("op", messageOf(op, step, what, report), { at: place, errno, hint });
 }
 
 function hintFor(op: OpName, step: string, what: string | null, report: Report): string | undefined {
@@ -91,7 +92,8 @@ function hintFor(op: OpName, step: string, what: string | null, report: Report):
 
 function messageOf(op: OpName, step: string, what: string | null, report: Report): string {
   const { errno, detail, aux } = report;
-  if (op === "lookup" || op === "exec") return execMessage(what ?? "", step, report);
+  if (step === "forbidden") return forbiddenMessage(what, report);
+  if (op === "lookup" || op === "exec" || op === "prepareExec") return execMessage(what ?? "", step, report);
   if (op === "spawn") return spawnMessage(step, what ?? "program", report);
   if (op === "busCall") return busMessage(step, what ?? op, report);
   if (op === "inCgroup" && step === "elsewhere")
@@ -106,6 +108,8 @@ function messageOf(op: OpName, step: string, what: string | null, report: Report
   if (op === "release") return "cannot start a container that is not in the created state";
   if (op === "chdir" && step === "outside") return `cwd \`${detail}\` is not inside the container's root`;
   if (op === "openNs" && step === "type") return `\`${detail}\` is no ${what ?? "namespace"}`;
+  if (op === "seccomp" && step === "agent")
+    return `failed to reach the seccomp agent: ${errnoPhrase(errnoName(errno))}`;
   if (op === "connect" && what === "seccomp agent")
     return `failed to connect with seccomp agent \`${detail}\`: ${errnoPhrase(errnoName(errno))}`;
   if (op === "mount" && step === "target" && errnoName(errno) === "ELOOP")
@@ -128,6 +132,13 @@ function execMessage(name: string, step: string, { errno, detail }: Report): str
   }
   if (step === "outside") return "the working directory is not inside the container's root";
   return `exec ${detail}: ${reason}`;
+}
+
+/** Of the op `exec`, which got an errno, or of who waited for it. */
+function forbiddenMessage(what: string | null, { errno, aux }: Report): string {
+  const why = "the container's seccomp filter forbids `execve`";
+  if (errno !== 0) return `exec ${what ?? ""}: ${errnoText(errnoName(errno))}: ${why}`;
+  return aux === 0 ? why : `${why}: killed by signal ${aux}${SIGNAL_NAMES[aux] ?? ""}`;
 }
 
 /** Of a hook both streams are told, of a helper only what it says. */

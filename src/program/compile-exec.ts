@@ -6,7 +6,7 @@ import type { Process, Spec } from "../spec/types.ts";
 import { CLONE_FLAGS, canSetGroups, hasOwn, keepsGroups, namespacesOf } from "./compile-namespaces.ts";
 import { compileProcess, type ProcessOps } from "./compile-process.ts";
 import { anyCpuOp, bitmap, linuxProcessOps } from "./compile-scheduling.ts";
-import { compileSeccompOps, type SeccompOps } from "./compile-seccomp.ts";
+import { forbidsExec, type ListenerOps, listenerOps } from "./compile-seccomp.ts";
 import type { HostFacts } from "./input.ts";
 import { LAUNCHER_SLOT, type Op, PID, TOKENS } from "./ops.ts";
 import type { Program } from "./program.ts";
@@ -50,7 +50,6 @@ export interface ExecInput {
 
 export function compileExec(input: ExecInput): Program {
   const ns = namespacesOf(input.spec);
-  const seccomp = compileSeccompOps({ ...input, container: input.pid }, SLOT_SECCOMP);
   const tail = compileProcess({
     process: input.process,
     at: input.at,
@@ -58,15 +57,17 @@ export function compileExec(input: ExecInput): Program {
     userNamespace: hasOwn(ns, "user"),
     setGroups: canSetGroups(input.spec, ns) && (input.facts.euid === 0 || hasOwn(ns, "user")),
     keepGroups: keepsGroups(input.spec),
-    seccomp: seccomp.init,
-    seccompEarly: seccomp.launcher.length > 0,
+    seccomp: input.seccomp,
     keepFds: input.preserveFds,
     extraEnv: [],
     forks: hasOwn(ns, "pid"),
+    waits: [],
+    hooks: [],
     createCwd: false,
     foreground: !input.detach,
   });
-  const launcher = [...beforeClone(input, seccomp), ...afterClone(input, seccomp.launcher, tail)];
+  const listener = listenerOps({ ...input, container: input.pid }, SLOT_SECCOMP, false);
+  const launcher = [...beforeClone(input, listener), ...afterClone(input, listener.take, tail)];
   return {
     launcher,
     init: initOps(input, tail),
@@ -80,8 +81,7 @@ function usesSocket(input: ExecInput): boolean {
   return input.process.terminal === true && input.consoleSocket !== undefined;
 }
 
-function beforeClone(input: ExecInput, { connect, launcher }: SeccompOps): Op[] {
-  const helper = launcher.length > 0;
+function beforeClone(input: ExecInput, { connect, clone }: ListenerOps): Op[] {
   const { facts, pid, startTime, spec } = input;
   const ns = namespacesOf(spec);
   const ops: Op[] = [];
@@ -103,7 +103,7 @@ function beforeClone(input: ExecInput, { connect, launcher }: SeccompOps): Op[] 
   ops.push(...connect);
   // Not yet in the container's pid namespace, where it could be looked into: see the op fork.
   const forks = hasOwn(ns, "pid");
-  ops.push({ op: "clone", flags: 0, cgroup: input.into, pidns: -1, userns: -1, helper, forks, what: "exec" });
+  ops.push({ op: "clone", flags: 0, cgroup: input.into, pidns: -1, userns: -1, ...clone, forks, what: "exec" });
   return ops;
 }
 
@@ -123,16 +123,15 @@ function afterClone(input: ExecInput, listener: readonly Op[], tail: ProcessOps)
       what: "oomScoreAdj",
     });
   }
-  ops.push(...tail.launcher, { op: "post", token: TOKENS.released }, ...adopt, ...listener, {
-    op: "await",
-    token: TOKENS.ready,
-  });
-  ops.push(...tail.ofChild);
+  const [early, last] = tail.order === "early" ? [listener, []] : [[], listener];
+  ops.push(...tail.launcher, { op: "post", token: TOKENS.released }, ...early, ...adopt);
+  ops.push({ op: "await", token: TOKENS.ready }, ...tail.ofChild);
   if (input.pidfdSocket !== undefined) ops.push({ op: "sendPidfd", slot: SLOT_PIDFD, what: "pidfd socket" });
   if (input.pidFile !== undefined)
     ops.push({ op: "putFile", path: input.pidFile, text: PID, mode: 0o644, what: "pid file" });
   if (!input.detach) ops.push({ op: "blockSignals" });
-  ops.push({ op: "post", token: TOKENS.final }, { op: "awaitExec" });
+  ops.push({ op: "post", token: TOKENS.final }, ...last);
+  ops.push({ op: "awaitExec", forbidden: forbidsExec(input.seccomp) });
   if (!input.detach) ops.push({ op: "supervise" });
   return ops;
 }
@@ -158,8 +157,7 @@ function initOps(input: ExecInput, tail: ProcessOps): Op[] {
     ops.push({ op: "keyring", name: `_ses.${input.id}`, ignore: ["ENOSYS"], what: "session keyring" });
   if (process.terminal === true) ops.push(consoleOp(input));
   if (process.terminal === true && !hasOwn(ns, "pid")) ops.push({ op: "controlTerminal", what: "terminal" });
-  ops.push(...linuxProcessOps(spec.linux), { op: "forget" }, ...tail.prepare);
-  ops.push({ op: "post", token: TOKENS.ready }, { op: "await", token: TOKENS.final }, ...tail.finish);
+  ops.push(...linuxProcessOps(spec.linux), { op: "forget" }, ...tail.directory, ...tail.prepare, ...tail.finish);
   return ops;
 }
 

@@ -59,6 +59,8 @@ function hookOp(hook: Hook, name: HookName, i: number, state: string, environmen
     input: state,
     timeoutMs: (hook.timeout ?? 0) * 1000,
     warn: name === "poststop",
+    filter: new Uint8Array(0),
+    filterFlags: 0,
     at: `/hooks/${name}/${i}`,
     what: `${name} hook #${i}: ${hook.path}`,
   };

@@ -59,7 +59,7 @@ export function compileNamespaces(
   ns: Namespaces,
   facts: HostFacts,
   into: string | undefined,
-  helper: boolean,
+  listener: Pick<OpOf<"clone">, "helper" | "agent" | "agentState">,
 ): NamespaceOps {
   const open: Op[] = [];
   const slots = new Map<NamespaceType, number>();
@@ -77,7 +77,7 @@ export function compileNamespaces(
   }
   return {
     open,
-    clone: { ...cloneOp(ns, slots, into), helper, forks: false },
+    clone: { ...cloneOp(ns, slots, into), ...listener, forks: false },
     maps: [...idMaps(spec, ns, facts), ...offsetOps(spec, ns)],
     first: firstOps(spec, ns),
     enter: enterOps(spec, ns, slots),
@@ -89,7 +89,7 @@ function cloneOp(
   ns: Namespaces,
   slots: ReadonlyMap<NamespaceType, number>,
   into: string | undefined,
-): Omit<OpOf<"clone">, "helper" | "forks"> {
+): Omit<OpOf<"clone">, "helper" | "agent" | "agentState" | "forks"> {
   let flags = 0;
   // A cgroup namespace shows the cgroup its maker is in, and a time namespace has to be given its offsets
   // before anybody is in it: both are made by init itself.
@@ -220,6 +220,8 @@ function helper(kind: "uid" | "gid", mappings: readonly IDMapping[], path: strin
     input: "",
     timeoutMs: 10_000,
     warn: false,
+    filter: new Uint8Array(0),
+    filterFlags: 0,
     at,
     what: `new${kind}map`,
   };

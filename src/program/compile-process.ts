@@ -1,10 +1,14 @@
 /** The tail of every program: from a prepared root to the user's process (config.md, "Process"). */
 import { TsruncError } from "../errors.ts";
+import type { CompiledFilter } from "../seccomp/compile.ts";
+import { permits } from "../seccomp/outcomes.ts";
 import { capabilityNames } from "../spec/capabilities.ts";
 import type { CapabilitySet, Process, Uint64 } from "../spec/types.ts";
 import { schedulingOps } from "./compile-scheduling.ts";
+import { filteredHook, forbidsExec, type LoadOrder, loadOp } from "./compile-seccomp.ts";
 import type { HostFacts } from "./input.ts";
-import { KEEP_HARD_LIMIT, literal, type Op } from "./ops.ts";
+import { KEEP_HARD_LIMIT, literal, type Op, TOKENS } from "./ops.ts";
+import { callsOf } from "./own-calls.ts";
 
 /** asm-generic/resource.h */
 const RLIMITS: Readonly<Record<string, number>> = {
@@ -37,15 +41,16 @@ export interface ProcessInput {
   readonly setGroups: boolean;
   /** It has the supplementary groups of the caller, in place of those that config.json names. */
   readonly keepGroups: boolean;
-  /** Ops that load the seccomp filter; none: no profile. */
-  readonly seccomp: readonly Op[];
-  /** Other than by the last step: for the launcher, which takes the listener, or for hooks, which run under it as well. */
-  readonly seccompEarly: boolean;
+  /** The filter, where there is a profile. */
+  readonly seccomp: CompiledFilter | undefined;
   readonly keepFds: number;
   /** Variables that the runtime adds to `process.env`. */
   readonly extraEnv: readonly string[];
-  /** It is a child of what prepared it: exec into a pid namespace. */
+  /** It is a child of what prepared it, for it enters a pid namespace that others are in. */
   readonly forks: boolean;
+  /** Init, between the launcher's leave and the program: the wait for `start`, and startContainer hooks. */
+  readonly waits: readonly Op[];
+  readonly hooks: readonly Op[];
   /** The root can be written to: the working directory is made if missing. */
   readonly createCwd: boolean;
   /**
@@ -60,60 +65,106 @@ export interface ProcessOps {
   readonly launcher: readonly Op[];
   /** Launcher, when init has said that it is ready: what is done to the child that it goes on as. */
   readonly ofChild: readonly Op[];
+  /** Init, up to the working directory, which may have to be made: before the root turns read-only. */
+  readonly directory: readonly Op[];
   /** Init, up to the last moment where create can still fail. */
   readonly prepare: readonly Op[];
-  /** Init, after start let it through. */
+  /** Init, from there to the program. */
   readonly finish: readonly Op[];
+  readonly order: LoadOrder;
 }
 
+/**
+ * In which order the filter is loaded. Under it only calls may be made that it allows, and nobody's profile knows of ours. So
+ * it is loaded last of all, right before execve, wherever that is possible.
+ *
+ * Without no_new_privs the load takes CAP_SYS_ADMIN (seccomp(2)), which a process that others see should not have while
+ * it waits or when it is forked into their pid namespace. So it is loaded early, and the capability dropped, where the filter
+ * allows every call that is still to come; that is tried here, on the filter itself. Where it does not, that one capability is
+ * kept until the load, and execve takes it away.
+ *
+ * With SCMP_ACT_NOTIFY the order is the early one too, where it can be, if somebody has to wait in between for long or is to be
+ * asked about a hook.
+ */
+function prefersEarly({ process, seccomp, waits, hooks }: ProcessInput): boolean {
+  if (seccomp === undefined) return false;
+  return process.noNewPrivileges !== true || (seccomp.listener && waits.length + hooks.length > 0);
+}
+
+/** @throws TsruncError `config`, `unsupported` */
 export function compileProcess(input: ProcessInput): ProcessOps {
   const { process, at } = input;
-  const args = process.args ?? [];
-  if (args.length === 0) throw new TsruncError("config", "`process.args` must name a program", { at: `${at}/args` });
-  const late = process.noNewPrivileges === true && !input.seccompEarly;
-  // Without no_new_privs only CAP_SYS_ADMIN may load a filter (seccomp(2)), so it is loaded while that is held.
-  const early = process.noNewPrivileges !== true && input.seccomp.length > 0;
-  const limits = rlimitOps(input);
-  const { uid } = process.user;
-  const cwdAt = `${at}/cwd`;
-  const identity: Op[] = [
-    ...identityOps(input),
-    { op: "chdir", path: process.cwd, create: false, late: true, at: cwdAt, what: "cwd" },
-  ];
-  const environment = environmentOf(process);
-  const into = input.forks ? forkOps(process, at) : [];
+  if ((process.args ?? []).length === 0)
+    throw new TsruncError("config", "`process.args` must name a program", { at: `${at}/args` });
+  const scheduling = schedulingOps(process, at);
   // A scheduling policy may not outlive a fork, or forbid it (sched(7), "reset-on-fork" and SCHED_DEADLINE), and takes
   // rights that the child must not have.
-  const ofChild = input.forks ? schedulingOps(process, at).filter(({ op }) => op === "scheduler") : [];
-  const scheduling = schedulingOps(process, at).filter(({ op }) => !input.forks || op !== "scheduler");
-  const forksFirst = early;
-  const prepare: Op[] = [
+  const isOfChild = ({ op }: Op) => input.forks && op === "scheduler";
+  const early = prefersEarly(input) ? inOrder(input, "early") : undefined;
+  const chosen = early !== undefined && isPermitted(input, early) ? early : inOrder(input, "last");
+  return {
+    launcher: rlimitOps(input).raise,
+    ofChild: scheduling.filter(isOfChild),
+    directory: directoryOps(input),
+    ...chosen,
+    prepare: [...scheduling.filter((op) => !isOfChild(op)), ...chosen.prepare],
+  };
+}
+
+type Ordered = Pick<ProcessOps, "prepare" | "finish" | "order">;
+
+function isPermitted({ seccomp }: ProcessInput, { prepare, finish }: Ordered): boolean {
+  const ops = [...prepare, ...finish];
+  const calls = callsOf(ops.slice(ops.findIndex(({ op }) => op === "seccomp") + 1));
+  return seccomp !== undefined && calls !== undefined && permits(seccomp, calls);
+}
+
+function directoryOps(input: ProcessInput): Op[] {
+  const { process, at } = input;
+  const hasHome = environmentOf(process).some((v) => v.startsWith("HOME="));
+  return [
     { op: "closeFds", keep: input.keepFds },
     ...labelOps(input),
-    ...(environment.some((v) => v.startsWith("HOME=")) ? [] : [{ op: "home", uid } as const]),
+    ...(hasHome ? [] : [{ op: "home", uid: process.user.uid } as const]),
     { op: "umask", mask: process.user.umask ?? 0o022, at: `${at}/user/umask` },
-    { op: "chdir", path: process.cwd, create: input.createCwd, late: false, at: cwdAt, what: "cwd" },
-    { op: "stdio", uid, pipes: input.foreground, at: `${at}/user` },
-    ...(forksFirst ? [] : scheduling),
+    { op: "chdir", path: process.cwd, create: input.createCwd, late: false, at: `${at}/cwd`, what: "cwd" },
+  ];
+}
+
+function inOrder(input: ProcessInput, order: LoadOrder): Ordered {
+  const { process, at, seccomp, forks } = input;
+  const name = process.args?.[0] ?? "";
+  const limits = rlimitOps(input);
+  const { ops: identity, drop } = identityOps(input);
+  const load: Op[] = seccomp === undefined ? [] : [loadOp(seccomp, order)];
+  const [early, last] = order === "early" ? [[...load, ...drop], []] : [[], load];
+  const env = [...environmentOf(process).map(literal), ...input.extraEnv];
+  const arm: Op = { op: "prepareExec", argv: process.args ?? [], env, at: `${at}/args`, what: name };
+  const lookUp: Op[] = [
+    { op: "stdio", uid: process.user.uid, pipes: input.foreground, at: `${at}/user` },
     ...(process.noNewPrivileges === true ? [{ op: "noNewPrivileges", at: `${at}/noNewPrivileges` } as const] : []),
-    ...(forksFirst
-      ? [...into, ...scheduling, ...limits.early, ...(early ? input.seccomp : []), ...identity]
-      : [...identity, ...into, ...limits.early]),
-    { op: "lookup", candidates: candidates(process), at: `${at}/args/0`, what: args[0] ?? "" },
-    ...(process.noNewPrivileges === true && !late ? input.seccomp : []),
+    ...identity,
+    { op: "chdir", path: process.cwd, create: false, late: true, at: `${at}/cwd`, what: "cwd" },
+    ...limits.early,
+    { op: "lookup", candidates: candidates(process), at: `${at}/args/0`, what: name },
   ];
+  // What can be done before the filter comes, or before others see the process, is done there.
+  const prepare: Op[] = forks
+    ? [...lookUp, ...limits.nofile, arm, ...early, ...forkOps(process, at), ...limits.processes]
+    : [...lookUp, ...limits.processes, ...early];
+  const hooks =
+    seccomp === undefined || order === "early" ? input.hooks : input.hooks.map((op) => filteredHook(op, seccomp));
   const finish: Op[] = [
-    ...limits.late,
-    ...(late ? input.seccomp : []),
-    {
-      op: "exec",
-      argv: args,
-      env: [...environment.map(literal), ...input.extraEnv],
-      at: `${at}/args`,
-      what: args[0] ?? "",
-    },
+    { op: "post", token: TOKENS.ready },
+    { op: "await", token: TOKENS.final },
+    ...input.waits,
+    ...(forks ? [] : limits.nofile),
+    ...hooks,
+    ...(forks ? [] : [arm]),
+    ...last,
+    { op: "exec", forbidden: forbidsExec(seccomp), at: `${at}/args`, what: name },
   ];
-  return { launcher: limits.raise, ofChild, prepare, finish };
+  return { prepare, finish, order };
 }
 
 /** Into the container's pid namespace, as late as can be: see the op fork. A session is a matter of the child. */
@@ -209,7 +260,13 @@ export function ungrantedCapabilities(input: Pick<ProcessInput, "process" | "fac
   return capabilityNames().filter((name) => (asked & ~available & capabilityMask([name])) !== 0n);
 }
 
-function identityOps(input: ProcessInput): Op[] {
+interface Identity {
+  readonly ops: readonly Op[];
+  /** Takes the right to load a filter away again, where it is beyond the container's. */
+  readonly drop: readonly Op[];
+}
+
+function identityOps(input: ProcessInput): Identity {
   const { process, at, facts, keepGroups } = input;
   const setGroups = input.setGroups && !keepGroups;
   const available = availableCapabilities(input);
@@ -224,20 +281,24 @@ function identityOps(input: ProcessInput): Op[] {
       at: `${at}/user/additionalGids`,
     });
   }
-  return [
+  const loads = input.seccomp !== undefined && process.noNewPrivileges !== true;
+  const kept = loads ? capabilityMask(["CAP_SYS_ADMIN"]) & available & ~(effective & permitted) : 0n;
+  const place = { at: `${at}/capabilities`, what: "capabilities" } as const;
+  const ops: Op[] = [
     { op: "boundingSet", mask: bounding, last: facts.lastCap, at: `${at}/capabilities/bounding` },
     { op: "credentials", uid, gid, groups, setGroups, at: `${at}/user`, what: "user" },
     {
       op: "capabilities",
-      effective,
-      permitted,
+      effective: effective | kept,
+      permitted: permitted | kept,
       inheritable,
       // The kernel raises no others (capabilities(7)), and runc before 1.2 writes them into its default configuration.
       ambient: set("ambient") & permitted & inheritable,
-      at: `${at}/capabilities`,
-      what: "capabilities",
+      ...place,
     },
   ];
+  const drop: Op[] = kept === 0n ? [] : [{ op: "dropCapabilities", effective, permitted, inheritable, ...place }];
+  return { ops, drop };
 }
 
 const ALL = (1n << 64n) - 1n;
@@ -246,24 +307,32 @@ function limitValue(value: Uint64): bigint {
   return BigInt.asUintN(64, BigInt(value)) & ALL;
 }
 
-/**
- * The launcher raises hard limits where they are too low, which needs the host's CAP_SYS_RESOURCE; init sets the rest
- * itself. RLIMIT_NOFILE comes last of all, for a small one must not hit init itself (runc#5177).
- */
-function rlimitOps({ process, at, facts }: ProcessInput): { raise: Op[]; early: Op[]; late: Op[] } {
+interface Limits {
+  /** By the launcher: where hard limits are too low, which takes the host's CAP_SYS_RESOURCE. */
+  readonly raise: readonly Op[];
+  readonly early: readonly Op[];
+  /** A small one would forbid a fork. */
+  readonly processes: readonly Op[];
+  /** A small one must not hit init itself (runc#5177). */
+  readonly nofile: readonly Op[];
+}
+
+function rlimitOps({ process, at, facts }: ProcessInput): Limits {
   const raise: Op[] = [];
-  const early: Op[] = [];
-  const late: Op[] = [];
+  const set: { readonly type: string; readonly op: Op }[] = [];
   for (const [i, limit] of (process.rlimits ?? []).entries()) {
     const resource = RLIMITS[limit.type];
     if (resource === undefined) continue;
     const [soft, hard] = [limitValue(limit.soft), limitValue(limit.hard)];
     const place = { at: `${at}/rlimits/${i}`, what: limit.type } as const;
     raise.push({ op: "prlimit", resource, hard, ...place });
-    (limit.type === "RLIMIT_NOFILE" ? late : early).push({ op: "rlimit", resource, soft, hard, ...place });
+    set.push({ type: limit.type, op: { op: "rlimit", resource, soft, hard, ...place } });
   }
-  if (late.length === 0 && facts.nofile !== undefined) {
-    late.push({ op: "rlimit", resource: RLIMITS.RLIMIT_NOFILE ?? 7, soft: facts.nofile, hard: KEEP_HARD_LIMIT });
+  const of = (type: string) => set.filter((limit) => limit.type === type).map(({ op }) => op);
+  const rest = set.filter(({ type }) => type !== "RLIMIT_NOFILE" && type !== "RLIMIT_NPROC");
+  const nofile = of("RLIMIT_NOFILE");
+  if (nofile.length === 0 && facts.nofile !== undefined) {
+    nofile.push({ op: "rlimit", resource: RLIMITS.RLIMIT_NOFILE ?? 7, soft: facts.nofile, hard: KEEP_HARD_LIMIT });
   }
-  return { raise, early, late };
+  return { raise, early: rest.map(({ op }) => op), processes: of("RLIMIT_NPROC"), nofile };
 }

@@ -19,7 +19,7 @@ import { compileNetDevices, type NetDeviceOps } from "./compile-net-devices.ts";
 import { compileProcess, type ProcessOps } from "./compile-process.ts";
 import { compileRootfs, NOTIFY_DIRECTORY, type RootfsOps } from "./compile-rootfs.ts";
 import { anyCpuOp, linuxProcessOps } from "./compile-scheduling.ts";
-import { compileSeccompOps, type SeccompOps } from "./compile-seccomp.ts";
+import { forbidsExec, type ListenerOps, listenerOps } from "./compile-seccomp.ts";
 import type { CompileInput } from "./input.ts";
 import { LAUNCHER_SLOT, type Op, PID, TOKENS } from "./ops.ts";
 import type { Program } from "./program.ts";
@@ -37,7 +37,7 @@ interface Parts {
   readonly names: NamespaceOps;
   readonly network: NetDeviceOps;
   readonly rootfs: RootfsOps;
-  readonly seccomp: SeccompOps;
+  readonly listener: ListenerOps;
   readonly process: ProcessOps;
   readonly keepFds: number;
 }
@@ -48,7 +48,7 @@ export function compileCreate(input: CompileInput): Program {
   const ns = namespacesOf(spec);
   refuseUncovered(spec, ns);
   const keepFds = input.preserveFds + input.listenFds;
-  const seccomp = compileSeccompOps(input, SLOT_SECCOMP);
+  const hooks = { spec, id: input.id, bundle: input.bundle, environment: input.environment };
   const process = compileProcess({
     process: processOf(input),
     at: "/process",
@@ -56,19 +56,20 @@ export function compileCreate(input: CompileInput): Program {
     userNamespace: hasOwn(ns, "user"),
     setGroups: canSetGroups(spec, ns) && (input.facts.euid === 0 || hasOwn(ns, "user")),
     keepGroups: keepsGroups(spec),
-    seccomp: seccomp.init,
-    // As under runc, what a startContainer hook runs in the container is under the filter.
-    seccompEarly: seccomp.launcher.length > 0 || (spec.hooks?.startContainer ?? []).length > 0,
+    seccomp: input.seccomp,
     keepFds,
     extraEnv: extraEnvironment(input),
     forks: false,
+    waits: input.mode === "create" ? [{ op: "fifo", slot: SLOT_FIFO }] : [],
+    hooks: compileHooks(hooks, "startContainer", "created"),
     createCwd: true,
     foreground: input.mode === "run",
   });
-  const names = compileNamespaces(spec, ns, input.facts, input.cgroup.into, seccomp.launcher.length > 0);
+  const listener = listenerOps(input, SLOT_SECCOMP, input.mode === "create" && process.order === "last");
+  const names = compileNamespaces(spec, ns, input.facts, input.cgroup.into, listener.clone);
   const network = compileNetDevices(input, names.network);
   const rootfs = compileRootfs(input, ns);
-  const parts: Parts = { input, ns, names, network, rootfs, seccomp, process, keepFds };
+  const parts: Parts = { input, ns, names, network, rootfs, listener, process, keepFds };
   const init = initOps(parts);
   return {
     launcher: launcherOps(parts, sendTreeOps(init, input)),
@@ -133,7 +134,7 @@ function usesConsoleSocket(input: CompileInput): boolean {
 }
 
 function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
-  const { input, names, network, seccomp, process } = parts;
+  const { input, names, network, listener, process } = parts;
   const { spec, facts, stateDirectory } = input;
   const ops: Op[] = [];
   if (facts.nofile !== undefined) ops.push(nofileOp(facts.nofile));
@@ -150,7 +151,7 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
       what: "console socket",
     });
   }
-  ops.push(...notifyOps(input), ...seccomp.connect, ...names.open);
+  ops.push(...notifyOps(input), ...listener.connect, ...names.open);
   if (input.mode === "run" && !input.noSubreaper) ops.push({ op: "subreaper" });
   ops.push(names.clone, ...(input.cgroup.adopt ?? []), ...joinResctrlOps(input.resctrl?.record));
   ops.push(...oomOps(spec), ...names.maps);
@@ -163,13 +164,14 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
     ops.push(...compileHooks(hooks, "prestart", "creating"), ...compileHooks(hooks, "createRuntime", "creating"));
     ops.push({ op: "post", token: TOKENS.hooked });
   }
-  ops.push(...seccomp.launcher, { op: "await", token: TOKENS.ready });
+  const [early, last] = process.order === "early" ? [listener.take, []] : [[], listener.take];
+  ops.push(...early, { op: "await", token: TOKENS.ready });
   ops.push({ op: "putFile", path: `${stateDirectory}/state.json`, text: input.stateTemplate, mode: 0o600 });
   if (input.pidfdSocket !== undefined) ops.push({ op: "sendPidfd", slot: SLOT_PIDFD, what: "pidfd socket" });
   if (input.pidFile !== undefined)
     ops.push({ op: "putFile", path: input.pidFile, text: PID, mode: 0o644, what: "pid file" });
   if (input.mode === "run") ops.push({ op: "blockSignals" });
-  ops.push({ op: "post", token: TOKENS.final });
+  ops.push({ op: "post", token: TOKENS.final }, ...last);
   if (input.mode !== "create") ops.push(...runOps(parts));
   return ops;
 }
@@ -209,7 +211,7 @@ function oomOps(spec: Spec): Op[] {
 function runOps({ input, rootfs, network }: Parts): Op[] {
   const { spec, id, bundle, environment } = input;
   const hooks = compileHooks({ spec, id, bundle, environment }, "poststart", "running");
-  const ops: Op[] = [{ op: "awaitExec" }, ...network.keep, ...hooks];
+  const ops: Op[] = [{ op: "awaitExec", forbidden: forbidsExec(input.seccomp) }, ...network.keep, ...hooks];
   if (input.notifySocket !== undefined && notifies(input)) {
     const background = input.mode === "run";
     ops.push({ op: "notifyForward", slot: SLOT_NOTIFY, socket: input.notifySocket, pid: 0, background });
@@ -243,24 +245,13 @@ function initOps(parts: Parts): Op[] {
   const hooks = { spec, id: input.id, bundle: input.bundle, environment: input.environment };
   ops.push(...compileHooks(hooks, "createContainer", "creating"));
   ops.push(...consoleOps(input, ns), ...rootfs.cover, ...rootfs.enter, ...sysctlOps(spec));
-  const [late, early] = splitTail(process.prepare);
-  ops.push(...early, ...rootfs.finish, ...linuxProcessOps(spec.linux));
+  ops.push(...process.directory, ...rootfs.finish, ...linuxProcessOps(spec.linux));
   // While the container's seccomp filter, which may forbid any call, is not there yet.
   if (input.mode === "create") ops.push({ op: "ownProc" });
   ops.push({ op: "forget" });
-  ops.push(...(spec.process === undefined ? late.filter(({ op }) => op !== "lookup") : late));
-  ops.push({ op: "post", token: TOKENS.ready }, { op: "await", token: TOKENS.final });
-  if (input.mode === "create") ops.push({ op: "fifo", slot: SLOT_FIFO });
-  // Last of all but exec: they run under the container's filter.
-  ops.push(...process.finish.slice(0, -1), ...compileHooks(hooks, "startContainer", "created"));
-  ops.push(...process.finish.slice(-1));
+  ops.push(...(spec.process === undefined ? process.prepare.filter(({ op }) => op !== "lookup") : process.prepare));
+  ops.push(...process.finish);
   return ops;
-}
-
-/** The working directory may have to be made: before the root turns read-only. */
-function splitTail(prepare: readonly Op[]): [late: Op[], early: Op[]] {
-  const at = prepare.findIndex((op) => op.op === "chdir") + 1;
-  return [prepare.slice(at), prepare.slice(0, at)];
 }
 
 function consoleOps(input: CompileInput, ns: Namespaces): Op[] {

@@ -22,7 +22,7 @@ export function programLines(program: Program): string[] {
     mounts(program.init),
     hooks(ops),
     ...all(ops, "credentials").map(({ uid, gid }) => `user: ${uid}, group: ${gid}`),
-    ...all(ops, "exec").map(({ argv }) => `program: ${JSON.stringify(argv)}`),
+    ...all(ops, "prepareExec").map(({ argv }) => `program: ${JSON.stringify(argv)}`),
     `executing tsrunc-init with ${program.launcher.length} ops for the host's side, ${program.init.length} for the container's`,
   ].flatMap((line) => (line === undefined ? [] : [short(line)]));
 }

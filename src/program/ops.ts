@@ -131,6 +131,9 @@ export const OPS = {
       userns: "slot",
       /** A process beside init shares its descriptors, to take the seccomp listener from it. */
       helper: "bool",
+      /** Then it is that process which gives the listener to the agent, with this text, when init loads the filter. */
+      agent: "str?",
+      agentState: "str?",
       /** Init goes on as a child: the op fork. */
       forks: "bool",
     },
@@ -142,8 +145,8 @@ export const OPS = {
    * believed: it can end the program, no more.
    */
   adopt: { on: "L", args: { stays: "bool" }, steps: ["receive", "died", "child"] },
-  /** Waits until init is the user's program. */
-  awaitExec: { on: "L", args: {}, steps: ["receive", "died"] },
+  /** Waits until init is the user's program. `forbidden`: the container's filter is known to let nothing be executed. */
+  awaitExec: { on: "L", args: { forbidden: "bool" }, steps: ["receive", "died", "forbidden"] },
   /** Raises the hard limit of init where it is lower; the soft one stays. */
   prlimit: { on: "L", args: { resource: "u64", hard: "u64" }, steps: ["prlimit"] },
   signal: {
@@ -157,8 +160,8 @@ export const OPS = {
    */
   release: {
     on: "L",
-    args: { path: "str", pid: "u64", start: "u64", first: "u64", end: "u64" },
-    steps: ["open", "gone", "read", "died"],
+    args: { path: "str", pid: "u64", start: "u64", first: "u64", end: "u64", forbidden: "bool" },
+    steps: ["open", "gone", "read", "died", "forbidden"],
   },
   /** Signals wait for `supervise` from here on, so that none is lost between exec and the relay. */
   blockSignals: { on: "L", args: {}, steps: ["sigprocmask"] },
@@ -190,7 +193,10 @@ export const OPS = {
   /** Gives back what `netMove` moved, with all of its addresses, as long as the sockets are open. */
   netReturn: { on: "L", args: { host: "slot", there: "slot" }, steps: ["open", "move", "find"] },
   // ---- both ----
-  /** Of a failure the detail is the end of what was printed: of stdout, SEPARATOR, of stderr. */
+  /**
+   * Of a failure the detail is the end of what was printed: of stdout, SEPARATOR, of stderr. With a `filter` the program
+   * is under it, which its process loads by itself.
+   */
   spawn: {
     on: "B",
     args: {
@@ -202,6 +208,8 @@ export const OPS = {
       input: "text",
       timeoutMs: "u64",
       warn: "bool",
+      filter: "bytes",
+      filterFlags: "u64",
     },
     steps: ["pipe", "exec", "wait", "timeout", "status"],
   },
@@ -379,11 +387,24 @@ export const OPS = {
     args: { effective: "u64", permitted: "u64", inheritable: "u64", ambient: "u64" },
     steps: ["capset", "ambient"],
   },
-  seccomp: { on: "I", args: { filter: "bytes", flags: "u64", listener: "bool" }, steps: ["load", "hand over"] },
+  /** Lowers all but the ambient set. */
+  dropCapabilities: {
+    on: "I",
+    args: { effective: "u64", permitted: "u64", inheritable: "u64" },
+    steps: ["capset"],
+  },
+  /** `last`: nothing comes after it but execve, so that a failure of that has to be told without a call. */
+  seccomp: {
+    on: "I",
+    args: { filter: "bytes", flags: "u64", listener: "bool", last: "bool" },
+    steps: ["load", "agent"],
+  },
   /** Finds the first of `candidates` that can be executed; what is found is what `exec` runs. */
   lookup: { on: "I", args: { candidates: "strs" }, steps: ["access"] },
   fifo: { on: "I", args: { slot: "slot" }, steps: ["open", "write"] },
-  exec: { on: "I", args: { argv: "strs", env: "texts" }, steps: ["outside", "execve"] },
+  /** All that is left to be done before `exec`, with which nothing has then to be done but call execve(2). */
+  prepareExec: { on: "I", args: { argv: "strs", env: "texts" }, steps: ["outside"] },
+  exec: { on: "I", args: { forbidden: "bool" }, steps: ["execve", "forbidden"] },
   // ---- the seccomp listener, by the launcher ----
   seccompListener: { on: "L", args: { slot: "slot", state: "text" }, steps: ["receive", "send", "died"] },
 } as const;

@@ -48,6 +48,7 @@ function operandText(op: string, name: string, kind: string, value: Value): stri
     return text === "" ? [] : [`${name}=${text}`];
   }
   if (kind === "dbus") return callTexts(value as Uint8Array).map((text) => `${name}=${text}`);
+  if (kind === "bytes" && (value as Uint8Array).length === 0) return [];
   if (kind === "bytes") return [`${name}=<${(value as Uint8Array).length} bytes>`];
   if (Array.isArray(value)) return [`${name}=[${value.map((item) => quote(String(item))).join(" ")}]`];
   return [`${name}=${quote(String(value))}`];

@@ -44,6 +44,7 @@ const STYLES: Readonly<Record<string, string>> = {
   "open.flags": "open",
   "write.flags": "open",
   "seccomp.flags": "seccomp",
+  filterFlags: "seccomp",
   "propagation.flags": "propagation",
   "root.parent": "propagation",
   propagation: "propagation",

@@ -28,7 +28,7 @@ test("text: the program of run, and nothing is made", () => {
   expect(out).toStartWith("launcher:\n   0  ");
   expect(out).toMatch(/\n +\d+ {2}mount +type=proc source=proc dest=\/proc .*# mounts\[0\] \(\/proc\) \/mounts\/0\n/);
   expect(out).toMatch(/\n +\d+ {2}supervise\n/);
-  expect(out).toMatch(/\n +\d+ {2}exec +argv=\[\/bin\/true\] env=\[PATH=/);
+  expect(out).toMatch(/\n +\d+ {2}prepareExec +argv=\[\/bin\/true\] env=\[PATH=/);
   expect(fs.existsSync(root)).toBe(false);
   expect(fs.readdirSync(bundle).sort()).toEqual(["config.json", "rootfs"]);
 });

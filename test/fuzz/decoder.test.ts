@@ -50,7 +50,7 @@ test("thousands of damaged programs are refused, or can be read to their ends", 
 }, 120_000);
 
 test("ops of the other side are refused", () => {
-  const misplaced: Op = { op: "exec", argv: ["/bin/true"], env: [] };
+  const misplaced: Op = { op: "prepareExec", argv: ["/bin/true"], env: [] };
   const file = save("misplaced", { launcher: [misplaced], init: [], cleanup: [], cleanupFrom: 0, keepFds: 0 });
   expect(fuzz(1, [file])).toMatchObject({ status: 1, out: expect.stringContaining("is refused") });
 }, 60_000);

@@ -57,8 +57,8 @@ test("numbers of all sizes and signs", () => {
 test("empty lists, absent and empty strings, bytes, several errnos, flags", () => {
   checkRoundTrip(
     only(
-      { op: "exec", argv: [], env: [] },
-      { op: "exec", argv: ["", "ä", "x"], env: ["A=", "A="], orElse: true },
+      { op: "prepareExec", argv: [], env: [] },
+      { op: "prepareExec", argv: ["", "ä", "x"], env: ["A=", "A="], orElse: true },
       {
         op: "remount",
         dest: "/",
@@ -89,7 +89,7 @@ test("empty lists, absent and empty strings, bytes, several errnos, flags", () =
 
 test("a program larger than the first buffer", () => {
   const texts = Array.from({ length: 3000 }, (_, i) => `variable${i}=${"v".repeat(i % 50)}`);
-  checkRoundTrip(only({ op: "exec", argv: ["x".repeat(100_000)], env: texts }));
+  checkRoundTrip(only({ op: "prepareExec", argv: ["x".repeat(100_000)], env: texts }));
 });
 
 test("faults and timings", () => {

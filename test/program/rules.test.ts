@@ -61,7 +61,7 @@ test("no capability is asked for that this process cannot pass on", () => {
 test("text of the user's that looks like a marker stands for itself", () => {
   expect(literal("plain")).toBe("plain");
   expect(literal(`a${PID}\u0001`)).toBe("a\u0001\u0001p\u0001\u0001");
-  const [exec] = find(initOps({}, { env: [`A=${PID}`] }), "exec");
+  const [exec] = find(initOps({}, { env: [`A=${PID}`] }), "prepareExec");
   expect(exec?.env).toEqual(["A=\u0001\u0001p"]);
 });
 

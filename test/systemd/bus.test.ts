@@ -131,7 +131,8 @@ test("all that we ever call is longer than that", () => {
 test("the pid of the container's process is put into the call", async () => {
   const { path: at } = await listen();
   const clone: Op = {
-    ...{ op: "clone", flags: 0, cgroup: undefined, pidns: -1, userns: -1, helper: false, forks: false },
+    ...{ op: "clone", flags: 0, cgroup: undefined, pidns: -1, userns: -1, helper: false },
+    ...{ agent: undefined, agentState: undefined, forks: false },
   };
   const op = startOp(record(`unix:path=${at}`, true), PROPERTIES);
   await runOps(directory, [clone, op], [{ op: "await", token: 1 }]);
