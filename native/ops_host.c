@@ -103,6 +103,15 @@ static int fail_below(uint32_t step, const char *path, const char *name) {
   return fail_errno(step, error, detail);
 }
 
+/* For filters that forbid openat2(2), such as that of systemd's RestrictSUIDSGID=. */
+static int open_same_device(int dir, const char *name) {
+  struct stat here, below;
+  int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0 || (fstat(dir, &here) == 0 && fstat(fd, &below) == 0 && here.st_dev == below.st_dev)) return fd;
+  close(fd);
+  return errno = EXDEV, -1;
+}
+
 /*
  * Removes what is in a directory but `last`, by descriptors: no link is followed and no other file system entered,
  * whoever may write there and whatever they put in its place meanwhile.
@@ -122,6 +131,7 @@ static int empty_directory(int dir, const char *path, const char *last, int dept
       struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
       int below = (int)syscall(SYS_openat2, dir, e->name, &how, sizeof how);
+      if (below < 0 && errno == ENOSYS) below = open_same_device(dir, e->name);
       if (below < 0 && errno == ENOENT) continue;
       if (below < 0) return fail_below(STEP_REMOVE_DIR_OPEN, path, e->name);
       int rc = empty_directory(below, path, NULL, depth - 1);

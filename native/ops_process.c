@@ -40,9 +40,17 @@ static void tell_failure(void) {
   send_message(ctx.sync, &m, -1);
 }
 
+/* Errno of what a process was to enter because it could not be born there. */
+static int not_entered;
+
 static _Noreturn void run_init(int sock, int cgroup) {
   if (cgroup >= 0) close(cgroup);
   ctx.sync = sock;
+  if (not_entered) {
+    fail_errno(STEP_CLONE_CGROUP, not_entered, "cgroup.procs");
+    tell_failure();
+    _exit(1);
+  }
   ctx.list = LIST_INIT;
   if (ctx.kept) show_life(true);
   forget_environment();
@@ -61,7 +69,22 @@ static _Noreturn void run_init(int sock, int cgroup) {
   leave(1);
 }
 
-static long clone3(struct clone3_args *args) { return syscall(SYS_clone3, args, sizeof *args); }
+/*
+ * Filters that cannot look into the arguments of clone3(2) let it fail as on a kernel that has none: those of systemd's
+ * RestrictNamespaces= and of older container engines. clone(2) does the same, but for the cgroup, which is entered then.
+ */
+static long clone3(struct clone3_args *args) {
+  long pid = syscall(SYS_clone3, args, sizeof *args);
+  if (pid >= 0 || errno != ENOSYS) return pid;
+  unsigned long flags = (unsigned long)(args->flags & ~CLONE_INTO_CGROUP) | (unsigned long)args->exit_signal;
+  pid = syscall(SYS_clone, flags, NULL, args->flags & CLONE_PIDFD ? args->pidfd : args->parent_tid, NULL, 0ul);
+  if (pid == 0 && args->flags & CLONE_INTO_CGROUP) {
+    int fd = openat((int)args->cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "0", 1) < 0) not_entered = errno;
+    if (fd >= 0) close(fd);
+  }
+  return pid;
+}
 
 /*
  * Namespaces that a container's user namespace does not own can be joined only with the host's rights, so before it is

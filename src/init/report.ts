@@ -187,6 +187,8 @@ function hintOf(op: OpName, step: string, what: string | null, report: Report): 
   if (op === "clone") return cloneHint(name);
   if (name === "EBUSY" && (op === "mount" || op === "bind" || op === "mask") && (step === "target" || step === "open"))
     return "a link of the root file system leads to its root";
+  if (name === "ENOSYS" && ["target", "parent", "open", "mkdir"].includes(step))
+    return "openat2 is needed, which kernels have since 5.6 and filters may forbid, as a unit's `RestrictSUIDSGID=` does";
   if (op === "scheduler") return schedulerHint(name, what);
   if (op === "lookup" && name === "EACCES" && /^(?!\.{0,2}$)[^/]+$/.test(what ?? ""))
     return "there is something of that name that cannot be executed";
@@ -223,7 +225,7 @@ function cloneHint(name: string): string | undefined {
     case "ENOSPC":
       return "a limit in /proc/sys/user/max_*_namespaces is reached";
     case "EPERM":
-      return "without root, a user namespace is needed, and the host may forbid those";
+      return "without root, a user namespace is needed, and the host may forbid those, as a unit's `RestrictNamespaces=` does";
     case "EAGAIN":
       return "a limit on processes is reached, such as pids.max of this cgroup or of one above it";
     case "EBUSY":

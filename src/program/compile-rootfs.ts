@@ -19,6 +19,8 @@ import {
 import { keepsPeers, mountLabel, propagationOp, readonlyOp, rootPropagation } from "./mount-parts.ts";
 import { MOUNT_FLAGS, type Op, type OpOf, PIVOT_MODES } from "./ops.ts";
 
+/** linux/capability.h, as a bit. */
+const CAP_MKNOD = 1n << 27n;
 const S_IFCHR = 0o20000;
 const S_IFBLK = 0o60000;
 const S_IFIFO = 0o10000;
@@ -142,8 +144,10 @@ function rootGroups(propagation: number): { parent: number; propagation: number 
   return { parent: 0, propagation: (propagation & MS_SLAVE) !== 0 ? 0 : MS_PRIVATE };
 }
 
+/** Where the kernel makes none: in a user namespace, and for root without CAP_MKNOD (systemd's PrivateDevices=). */
 function bindsDevices({ facts }: CompileInput, ns: Namespaces): boolean {
-  return hasOwn(ns, "user") || facts.inUserNamespace;
+  const mayMake = facts.euid !== 0 || (facts.boundingSet & CAP_MKNOD) !== 0n;
+  return hasOwn(ns, "user") || facts.inUserNamespace || !mayMake;
 }
 
 /** Devices may be anywhere; in a /dev that is another place's, making one would change that place. */
