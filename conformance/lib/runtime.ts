@@ -7,7 +7,7 @@ import { traceCall } from "./trace.ts";
 import { stateRoot, TAG, workspace } from "./workspace.ts";
 
 /** Longest time one call may take: slow machines are emulated ones. */
-export const CALL_TIMEOUT_MS = 60_000;
+export const CALL_TIMEOUT_MS = Number(process.env.CONFORMANCE_TIMEOUT ?? 60) * 1000;
 
 export interface Result {
   /** Exit status, or null when a signal ended it. */

@@ -8,7 +8,7 @@ import { cgroupVersion } from "../lib/host.ts";
 import { type Clause, clausesOf, isNewer, type Level, levelOf, readClauses } from "./clauses.ts";
 import { render } from "./formats/render.ts";
 import type { CaseInfo, Outcome } from "./messages.ts";
-import { HELP, type LevelOption, parseRequest, type RunnerOptions, UsageError } from "./options.ts";
+import { HELP, type LevelOption, parseRequest, type RunnerOptions, type ShowOptions, UsageError } from "./options.ts";
 import { runCases, Unusable, Worker } from "./pool.ts";
 import { Progress } from "./progress.ts";
 import { type CaseResult, hasFailedMust, type RunResult } from "./result.ts";
@@ -64,10 +64,22 @@ function resultOf(found: Chosen, outcome: Outcome | undefined, options: RunnerOp
   };
 }
 
-function publish(result: RunResult, options: RunnerOptions): void {
-  const text = render(result, options.format);
-  if (options.output === undefined) process.stdout.write(text);
-  else writeFileSync(options.output, text);
+function publish(results: readonly RunResult[], { format, output }: ShowOptions): void {
+  const text = render(results, format);
+  if (output === undefined) process.stdout.write(text);
+  else writeFileSync(output, text);
+}
+
+function readResult(file: string): RunResult {
+  let result: RunResult;
+  try {
+    result = JSON.parse(readFileSync(file, "utf8")) as RunResult;
+  } catch (error) {
+    throw new UsageError(`\`${file}\`: ${(error as Error).message}`);
+  }
+  if (!Array.isArray(result?.cases))
+    throw new UsageError(`\`${file}\` is no result that \`--format json\` has written`);
+  return result;
 }
 
 function showKept({ failure, status }: CaseResult): void {
@@ -79,7 +91,7 @@ function showKept({ failure, status }: CaseResult): void {
 
 async function run(options: RunnerOptions): Promise<number> {
   if (process.getuid?.() !== 0) throw new Unusable("the suite makes mounts, cgroups and namespaces: run it as root");
-  const make = () => new Worker(options.runtime, options.keep !== undefined);
+  const make = () => new Worker(options);
   const first = make();
   const { runtime, cases } = await first.ready;
   const clauses = readClauses();
@@ -111,7 +123,7 @@ async function run(options: RunnerOptions): Promise<number> {
   };
   const [kept] = result.cases;
   if (options.keep !== undefined && kept !== undefined) showKept(kept);
-  else publish(result, options);
+  else publish([result], { ...options, files: [] });
   return hasFailedMust(result) ? 1 : 0;
 }
 
@@ -119,6 +131,7 @@ try {
   const request = parseRequest(process.argv.slice(2));
   if (request.kind === "help") console.log(HELP);
   else if (request.kind === "version") console.log(version());
+  else if (request.kind === "show") publish(request.options.files.map(readResult), request.options);
   else process.exitCode = await run(request.options);
 } catch (error) {
   if (!(error instanceof UsageError || error instanceof Unusable)) throw error;

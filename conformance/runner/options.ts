@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 
-export const FORMATS = ["pretty", "tap", "junit", "json", "html"] as const;
+export const FORMATS = ["pretty", "tap", "junit", "json", "html", "markdown"] as const;
 export type Format = (typeof FORMATS)[number];
 export const LEVELS = ["must", "should", "all"] as const;
 export type LevelOption = (typeof LEVELS)[number];
@@ -16,6 +16,8 @@ export interface RunnerOptions {
   readonly format: Format;
   readonly output: string | undefined;
   readonly jobs: number;
+  /** Longest time of one call of the runtime, in seconds. */
+  readonly timeout: number;
   readonly spec: SpecVersion;
   readonly level: LevelOption;
   readonly keep: string | undefined;
@@ -23,20 +25,30 @@ export interface RunnerOptions {
   readonly knownGaps: boolean;
 }
 
+export interface ShowOptions {
+  /** Results of earlier runs, as `--format json` wrote them. */
+  readonly files: readonly string[];
+  readonly format: Format;
+  readonly output: string | undefined;
+}
+
 /** An option that cannot be used; its message is for people. */
 export class UsageError extends Error {}
 
 export const HELP = `usage: tsrunc-conformance --runtime COMMAND [option …]
+       tsrunc-conformance --format FORMAT [--output FILE] RESULT.json …
 
-Tests an OCI runtime against the runtime-spec, by its command line alone.
+Tests an OCI runtime against the runtime-spec, by its command line alone. With the results of earlier runs, as JSON, it
+shows those instead: beside each other as html or markdown.
 
   -r, --runtime COMMAND   the runtime and its global options, e.g. "/usr/sbin/runc" or "crun --cgroup-manager=cgroupfs"
       --filter REGEXP     cases whose name matches
       --level LEVEL       must, should or all: what the cases check (all)
       --spec VERSION      1.0, 1.1, 1.2 or 1.3: leave out what came later (1.3)
-      --format FORMAT     pretty, tap, junit, json or html (pretty)
+      --format FORMAT     pretty, tap, junit, json, html or markdown (pretty)
   -o, --output FILE       where the result goes, instead of stdout
   -j, --jobs N            cases at the same time (the number of processors)
+      --timeout SECONDS       longest time of one call of the runtime (60)
       --list              print the cases that would be run
       --keep CASE         run that case, leave its bundle and print the commands that repeat it
       --known-gaps        failures that are known of this version of the runtime do not count
@@ -51,12 +63,12 @@ function oneOf<T extends string>(name: string, value: string, values: readonly T
   return found;
 }
 
-function jobsOf(text: string | undefined): number {
-  if (text === undefined) return availableParallelism();
-  const jobs = Number(text);
-  if (!Number.isInteger(jobs) || jobs < 1 || jobs > 64)
-    throw new UsageError(`\`--jobs ${text}\`: must be from 1 to 64`);
-  return jobs;
+function wholeNumber(name: string, text: string | undefined, absent: number, most: number): number {
+  if (text === undefined) return absent;
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > most)
+    throw new UsageError(`\`--${name} ${text}\`: must be from 1 to ${most}`);
+  return number;
 }
 
 function filterOf(text: string | undefined): RegExp | undefined {
@@ -71,18 +83,25 @@ function filterOf(text: string | undefined): RegExp | undefined {
 export type Request =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
+  | { readonly kind: "show"; readonly options: ShowOptions }
   | { readonly kind: "run"; readonly options: RunnerOptions };
 
 /** @throws UsageError */
 export function parseRequest(args: readonly string[]): Request {
-  let values: ReturnType<typeof parse>;
+  let parsed: ReturnType<typeof parse>;
   try {
-    values = parse(args);
+    parsed = parse(args);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+  const { values, positionals } = parsed;
   if (values.help === true) return { kind: "help" };
   if (values.version === true) return { kind: "version" };
+  const format = oneOf("format", values.format ?? "pretty", FORMATS);
+  if (positionals.length > 0) {
+    if (values.runtime !== undefined) throw new UsageError("results of earlier runs go without `--runtime`");
+    return { kind: "show", options: { files: positionals, format, output: values.output } };
+  }
   const runtime = values.runtime ?? process.env.RUNTIME;
   if (runtime === undefined || runtime.trim() === "") throw new UsageError("`--runtime COMMAND` is missing");
   return {
@@ -91,9 +110,10 @@ export function parseRequest(args: readonly string[]): Request {
       runtime,
       filter: filterOf(values.filter),
       list: values.list ?? false,
-      format: oneOf("format", values.format ?? "pretty", FORMATS),
+      format,
       output: values.output,
-      jobs: values.keep === undefined ? jobsOf(values.jobs) : 1,
+      jobs: values.keep === undefined ? wholeNumber("jobs", values.jobs, availableParallelism(), 64) : 1,
+      timeout: wholeNumber("timeout", values.timeout, 60, 3600),
       spec: oneOf("spec", values.spec ?? "1.3", SPECS),
       level: oneOf("level", values.level ?? "all", LEVELS),
       keep: values.keep,
@@ -103,8 +123,9 @@ export function parseRequest(args: readonly string[]): Request {
 }
 
 function parse(args: readonly string[]) {
-  const { values } = parseArgs({
+  return parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       runtime: { type: "string", short: "r" },
       filter: { type: "string" },
@@ -113,6 +134,7 @@ function parse(args: readonly string[]) {
       format: { type: "string" },
       output: { type: "string", short: "o" },
       jobs: { type: "string", short: "j" },
+      timeout: { type: "string" },
       list: { type: "boolean" },
       keep: { type: "string" },
       "known-gaps": { type: "boolean" },
@@ -120,5 +142,4 @@ function parse(args: readonly string[]) {
       version: { type: "boolean", short: "v" },
     },
   });
-  return values;
 }

@@ -4,6 +4,7 @@ import path from "node:path";
 import process from "node:process";
 import { OWN_MOUNTS, OWN_NAMESPACE } from "../lib/apart.ts";
 import type { CaseInfo, FromWorker, Outcome, Runtime, ToWorker } from "./messages.ts";
+import type { RunnerOptions } from "./options.ts";
 
 const WORKER = path.resolve(import.meta.dirname, `worker${path.extname(import.meta.filename)}`);
 
@@ -42,7 +43,7 @@ export class Worker {
   #errors = "";
   #resolve: ((outcome: Outcome | undefined) => void) | undefined;
 
-  constructor(runtime: string, keep: boolean) {
+  constructor({ runtime, keep, timeout }: Pick<RunnerOptions, "runtime" | "keep" | "timeout">) {
     const words = ["--mount", "--propagation", "unchanged", "/bin/sh", "-c", START, "sh", process.execPath, WORKER];
     this.#child = spawn("unshare", words, {
       env: {
@@ -50,7 +51,8 @@ export class Worker {
         RUNTIME: runtime,
         CONFORMANCE_RUNNER: "1",
         FORCE_COLOR: "0",
-        ...(keep ? { CONFORMANCE_KEEP: "1" } : {}),
+        CONFORMANCE_TIMEOUT: String(timeout),
+        ...(keep === undefined ? {} : { CONFORMANCE_KEEP: "1" }),
       },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });

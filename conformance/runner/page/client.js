@@ -64,7 +64,10 @@ function open(mark) {
   const close = element("button", "Close", "close");
   close.addEventListener("click", () => dialog.close());
   const title = element("h2", `${run.runtime.name} ${run.runtime.version}`);
-  const items = run.cases.filter(({ id }) => ids.has(id));
+  const order = ["failed", "known", "passed", "skipped"];
+  const items = run.cases
+    .filter(({ id }) => ids.has(id))
+    .sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status));
   dialog.replaceChildren(close, title, ...items.flatMap(describe));
   dialog.showModal();
 }
