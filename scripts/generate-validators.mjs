@@ -57,6 +57,7 @@ ${Object.keys(NAMES)
 
 const HELPERS = `
 function fail(errors,at,keyword,wanted){(errors??=[]).push({at,keyword,wanted});return errors;}
+function join(errors,more){if(errors===null)return more;for(const error of more)errors.push(error);return errors;}
 function part(key){return key.replace(/~/g,"~0").replace(/\\//g,"~1");}
 `;
 /** Without prose, and with `range` for integers and their limits, so that a wrong one is reported once. */
@@ -120,13 +121,18 @@ function shrink(code) {
     (_match, _error, at, keyword, wanted) =>
       `vErrors = fail(vErrors, ${at || "instancePath"}, "${keyword}", ${literal(wanted, schemas)});`,
   );
+  // A copy for each entry of a list would be quadratic.
+  out = out.replaceAll(
+    /vErrors = vErrors === null \? (validate\d+)\.errors : vErrors\.concat\(\1\.errors\)/g,
+    "vErrors = join(vErrors, $1.errors)",
+  );
   // Nothing here looks at the parent of a value.
   out = out.replaceAll(/,parentData:\w+,parentDataProperty:[^,}]+,rootData/g, "");
   out = out.replaceAll(", parentData, parentDataProperty, rootData=data", "");
   out = out.replaceAll(/\/\*# sourceURL="[^"]*" \*\/;/g, "");
   // A call of BigInt() per value would show in the profile.
   out = out.replaceAll(/BigInt\("(-?\d+)"\)/g, "$1n");
-  const strange = /\berr\d+\b|\bschema\d+\b|schemaPath|\brequire\(|\bfrom\s*"|\.replace\(/.exec(out);
+  const strange = /\berr\d+\b|\bschema\d+\b|schemaPath|\brequire\(|\bfrom\s*"|\.replace\(|\.concat\(/.exec(out);
   if (strange !== null) throw new Error(`unexpected code from ajv: ${out.slice(strange.index, strange.index + 200)}`);
   return out + HELPERS;
 }

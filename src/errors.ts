@@ -49,17 +49,28 @@ export class TsruncError extends Error {
   }
 }
 
+/** Places in one line; who has more to mend finds the others with the next try. */
+const MOST_SHOWN = 100;
+
 /** The one line a user reads: message, then `(at /pointer)`, then `; hint: …`. */
 export function formatError(error: unknown): string {
   if (!(error instanceof TsruncError)) {
-    const message = error instanceof Error ? error.message : String(error);
-    return message.replaceAll(/\s*\n\s*/g, "; ");
+    return oneLine(error instanceof Error ? error.message : String(error));
   }
   let line = error.message;
   if (error.problems.length > 0) {
-    line += `: ${error.problems.map((p) => `${p.at === "" ? "/" : p.at}: ${p.message}`).join("; ")}`;
+    const shown = error.problems.slice(0, MOST_SHOWN).map((p) => `${p.at === "" ? "/" : p.at}: ${p.message}`);
+    const hidden = error.problems.length - shown.length;
+    line += `: ${shown.join("; ")}${hidden === 0 ? "" : `; … (${hidden} more)`}`;
   }
   if (error.at !== undefined) line += ` (at ${error.at})`;
   if (error.hint !== undefined) line += `; hint: ${error.hint}`;
-  return line.replaceAll(/\s*\n\s*/g, "; ");
+  return oneLine(line);
+}
+
+/** The lines of a text without blanks around them and without empty ones, joined. */
+export function oneLine(text: string, separator = "; "): string {
+  if (!text.includes("\n")) return text;
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines.filter((line) => line !== "").join(separator);
 }

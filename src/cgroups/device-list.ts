@@ -31,25 +31,56 @@ function line({ type, major, minor, access }: PlainRule): string {
  * be told to the kernel, which would ignore it without a word; so it is an error, as in runc.
  */
 function exceptionsOf({ allow, rules }: DevicePolicy): readonly PlainRule[] {
-  const exceptions = new Map<string, PlainRule>();
+  const exceptions: Exceptions = { all: new Map(), byMajor: new Map(), byMinor: new Map() };
   for (const rule of rules) {
     if (rule.allow === allow) {
       withdraw(exceptions, rule);
       continue;
     }
     const key = `${rule.type} ${rule.major}:${rule.minor}`;
-    exceptions.set(key, { ...rule, access: rule.access | (exceptions.get(key)?.access ?? 0) });
+    const held = exceptions.all.get(key);
+    exceptions.all.set(key, { ...rule, access: rule.access | (held?.access ?? 0) });
+    note(exceptions.byMajor, `${rule.type} ${rule.major}`, key);
+    note(exceptions.byMinor, `${rule.type} ${rule.minor}`, key);
   }
-  return [...exceptions.values()];
+  return [...exceptions.all.values()];
 }
 
-function withdraw(exceptions: Map<string, PlainRule>, rule: PlainRule): void {
-  for (const [key, held] of exceptions) {
-    if (!overlap(held, rule)) continue;
+/** By type and numbers; and the keys of those that have a number, so that a list of any length can be searched. */
+interface Exceptions {
+  readonly all: Map<string, PlainRule>;
+  readonly byMajor: Map<string, Set<string>>;
+  readonly byMinor: Map<string, Set<string>>;
+}
+
+function note(index: Map<string, Set<string>>, number: string, key: string): void {
+  const keys = index.get(number);
+  if (keys === undefined) index.set(number, new Set([key]));
+  else keys.add(key);
+}
+
+/** Keys of all exceptions that may overlap with the rule. */
+function candidates({ all, byMajor, byMinor }: Exceptions, { type, major, minor }: PlainRule): Iterable<string> {
+  if (major >= 0 && minor >= 0)
+    return [`${major}:${minor}`, `${major}:-1`, `-1:${minor}`, "-1:-1"].map((key) => `${type} ${key}`);
+  if (major < 0 && minor < 0) return [...all.keys()];
+  const [index, number] = major >= 0 ? [byMajor, major] : [byMinor, minor];
+  return [...(index.get(`${type} ${number}`) ?? []), ...(index.get(`${type} -1`) ?? [])];
+}
+
+function withdraw(exceptions: Exceptions, rule: PlainRule): void {
+  for (const key of candidates(exceptions, rule)) {
+    const held = exceptions.all.get(key);
+    if (held === undefined || !overlap(held, rule)) continue;
     if (!covers({ ...rule, access: held.access }, held)) throw hole(held, rule);
     const access = held.access & ~rule.access;
-    if (access === 0) exceptions.delete(key);
-    else exceptions.set(key, { ...held, access });
+    if (access !== 0) {
+      exceptions.all.set(key, { ...held, access });
+      continue;
+    }
+    exceptions.all.delete(key);
+    exceptions.byMajor.get(`${held.type} ${held.major}`)?.delete(key);
+    exceptions.byMinor.get(`${held.type} ${held.minor}`)?.delete(key);
   }
 }
 

@@ -1,3 +1,4 @@
+import { TsruncError } from "../errors.ts";
 import { ALL, type DevicePolicy, type PlainRule } from "./device-rules.ts";
 
 /** One instruction; `to` is a label instead of an offset. */
@@ -48,8 +49,15 @@ export function deviceProgram(policy: DevicePolicy, littleEndian = hostIsLittleE
   if (code.some((instruction) => instruction.to === other)) {
     code.push({ code: MOV32, dst: 0, imm: policy.allow ? 0 : 1 }, { code: EXIT });
   }
+  if (code.length > MOST_INSTRUCTIONS) {
+    const message = `${policy.rules.length} device rules are more than a program of the kernel holds`;
+    throw new TsruncError("config", message, { at: "/linux/resources/devices" });
+  }
   return encode(code, labels, littleEndian);
 }
+
+/** A jump is a signed number of 16 bits. The kernel's verifier refuses programs with so many branches before. */
+const MOST_INSTRUCTIONS = 32_767;
 
 function ruleCode(code: Instruction[], rule: PlainRule): void {
   const conditions: { readonly register: number; readonly value: number }[] = [

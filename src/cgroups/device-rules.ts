@@ -1,5 +1,6 @@
 import { TsruncError } from "../errors.ts";
 import type { DeviceRule } from "../spec/types.ts";
+import { CoverIndex, RuleIndex } from "./device-index.ts";
 import type { DeviceNode } from "./types.ts";
 
 export const READ = 2;
@@ -102,12 +103,31 @@ function simplify(rules: readonly PlainRule[]): DevicePolicy {
   const rest = rules.slice(start);
   // The list of nearly all containers: one default and exceptions from it, whose order does not matter.
   if (rest.every((rule) => rule.allow !== allow)) return { allow, rules: joinEqual(rest) };
+  return { allow, rules: dropUseless(joinKept(rest), allow) };
+}
+
+/** Without rules that later ones override, and with those of the same numbers joined where no other stands between. */
+function joinKept(rules: readonly PlainRule[]): readonly PlainRule[] {
+  // From the last to the first.
   const kept: PlainRule[] = [];
-  for (const rule of rest.toReversed()) {
-    if (kept.some((later) => covers(later, rule))) continue;
-    if (!join(kept, rule)) kept.unshift(rule);
+  const covered = new CoverIndex();
+  const [allowing, denying] = [new RuleIndex(), new RuleIndex()];
+  const places = new Map<string, number>();
+  for (let i = rules.length - 1; i >= 0; i--) {
+    const rule = rules[i]!;
+    if (covered.covers(rule)) continue;
+    const key = `${rule.allow} ${rule.type} ${rule.major}:${rule.minor}`;
+    const place = places.get(key);
+    const [same, opposite] = rule.allow ? [allowing, denying] : [denying, allowing];
+    const joins = place !== undefined && place > opposite.latestOverlap(rule);
+    const at = joins ? place : kept.length;
+    const held = joins ? { ...kept[at]!, access: kept[at]!.access | rule.access } : rule;
+    kept[at] = held;
+    places.set(key, at);
+    covered.add(held);
+    same.add(held, at);
   }
-  return { allow, rules: dropUseless(kept, allow) };
+  return kept.reverse();
 }
 
 /** The two halves of a rule of type `a` for all numbers and all access. */
@@ -131,22 +151,13 @@ function joinEqual(rules: readonly PlainRule[]): readonly PlainRule[] {
 /** Earliest rules that say what holds anyway, with no other rule before them that they correct. */
 function dropUseless(rules: readonly PlainRule[], allow: boolean): readonly PlainRule[] {
   const kept: PlainRule[] = [];
+  const others = new RuleIndex();
   for (const rule of rules) {
-    if (rule.allow === allow && !kept.some((before) => before.allow !== allow && overlap(before, rule))) continue;
+    if (rule.allow === allow && others.latestOverlap(rule) < 0) continue;
+    if (rule.allow !== allow) others.add(rule, kept.length);
     kept.push(rule);
   }
   return kept;
-}
-
-function join(kept: PlainRule[], rule: PlainRule): boolean {
-  for (const [i, later] of kept.entries()) {
-    if (later.allow !== rule.allow && overlap(later, rule)) return false;
-    if (later.allow !== rule.allow || later.type !== rule.type) continue;
-    if (later.major !== rule.major || later.minor !== rule.minor) continue;
-    kept[i] = { ...later, access: later.access | rule.access };
-    return true;
-  }
-  return false;
 }
 
 /** Whether some access is named by both rules. */

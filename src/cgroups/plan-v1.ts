@@ -1,3 +1,4 @@
+import { append } from "../append.ts";
 import { TsruncError } from "../errors.ts";
 import type { Op } from "../program/ops.ts";
 import { cpusetOps } from "./cpuset-v1.ts";
@@ -36,7 +37,7 @@ export function planV1(input: CgroupInput, facts: CgroupFacts): CgroupPlan {
   const context = limitContextV1(base, { ...input, resources }, facts, paths, denied, prepare, warnings);
   limitsV1(context);
   requireCpuset(context);
-  if (!(input.skipDevices ?? input.rootless)) prepare.push(...deviceOps(input, facts, paths));
+  if (!(input.skipDevices ?? input.rootless)) append(prepare, deviceOps(input, facts, paths));
   const unified = paths[""];
   const v1 = places.filter((place) => place.hierarchy !== facts.v2);
   const attach = v1.map((place) => attachOp(place.directory));

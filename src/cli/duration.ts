@@ -13,7 +13,7 @@ const MILLISECONDS: Readonly<Record<string, number>> = {
 /** @returns milliseconds, undefined when it is no duration */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
-  if (!/^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  if (!/^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, number, unit] of text.matchAll(/([\d.]+)([a-zµ]+)/g)) {
     total += Number(number) * (MILLISECONDS[unit ?? ""] ?? Number.NaN);

@@ -1,6 +1,6 @@
 /** Turns whatever was thrown into the one line that the user reads. */
 
-import { formatError, TsruncError } from "../errors.ts";
+import { formatError, oneLine, TsruncError } from "../errors.ts";
 import { UsageError } from "./parse.ts";
 
 /** Never more than one line, never a stack trace. */
@@ -24,5 +24,5 @@ function describeSystemError(error: NodeJS.ErrnoException): string {
 /** The stack in one line, for `--debug`. */
 export function stackLine(error: unknown): string {
   const stack = error instanceof Error ? error.stack : undefined;
-  return (stack ?? String(error)).replaceAll(/\s*\n\s*/g, " <- ");
+  return oneLine(stack ?? String(error), " <- ");
 }

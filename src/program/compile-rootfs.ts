@@ -1,4 +1,5 @@
 /** The container's root: what lies around and on top of `mounts`. */
+import { append } from "../append.ts";
 import { TsruncError } from "../errors.ts";
 import { insidePath } from "../spec/paths.ts";
 import type { Device, Spec } from "../spec/types.ts";
@@ -78,7 +79,7 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   const dev = needsDev(entries);
   const mounts = compileMounts(entries, input);
   const prepare = mounts.map((op) => (isWrittenTo(op, dev) ? writable(op) : op));
-  prepare.push(...(dev ? devOps(input, ns) : devicesElsewhere(input, ns)));
+  append(prepare, dev ? devOps(input, ns) : devicesElsewhere(input, ns));
   return {
     root,
     prepare: [...prepare, ...notifyMount(input, ns)],

@@ -103,10 +103,10 @@ export function linuxProcessOps(linux: Linux | undefined): Op[] {
   return ops;
 }
 
-/** CPUs or nodes as the kernel's bit masks: whole longs, lowest first. */
+/** CPUs or nodes, in ascending order, as the kernel's bit masks: whole longs, lowest first. */
 export function bitmap(numbers: readonly number[]): Uint8Array {
   if (numbers.length === 0) return new Uint8Array(0);
-  const bytes = new Uint8Array((Math.floor(Math.max(...numbers) / 64) + 1) * 8);
+  const bytes = new Uint8Array((Math.floor(numbers.at(-1)! / 64) + 1) * 8);
   for (const n of numbers) bytes[n >> 3] = (bytes[n >> 3] ?? 0) | (1 << (n & 7));
   return bytes;
 }

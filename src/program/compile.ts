@@ -1,4 +1,5 @@
 /** config.json and the host's facts to a {@link Program}. Pure: nothing is read or touched here. */
+import { append } from "../append.ts";
 import { TsruncError } from "../errors.ts";
 import { joinResctrlOps, removeResctrlOps } from "../resctrl/plan.ts";
 import type { Process, Spec } from "../spec/types.ts";
@@ -138,7 +139,7 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
   const { spec, facts, stateDirectory } = input;
   const ops: Op[] = [];
   if (facts.nofile !== undefined) ops.push(nofileOp(facts.nofile));
-  ops.push(...input.cgroup.prepare, ...(input.resctrl?.prepare ?? []));
+  append(ops, input.cgroup.prepare, input.resctrl?.prepare ?? []);
   if (input.mode === "create") ops.push(...fifoOps(input));
   if (input.pidfdSocket !== undefined)
     ops.push({ op: "connect", slot: SLOT_PIDFD, path: input.pidfdSocket, what: "pidfd socket" });
@@ -155,13 +156,12 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
   if (input.mode === "run" && !input.noSubreaper) ops.push({ op: "subreaper" });
   ops.push(names.clone, ...(input.cgroup.adopt ?? []), ...joinResctrlOps(input.resctrl?.record));
   ops.push(...oomOps(spec), ...names.maps);
-  ops.push(...process.launcher, ...network.move, { op: "post", token: TOKENS.released });
-  ops.push(...trees);
+  append(ops, process.launcher, network.move, [{ op: "post", token: TOKENS.released }], trees);
   if (hasRuntimeHooks(spec)) {
     ops.push({ op: "await", token: TOKENS.mounted });
     ops.push({ op: "putFile", path: `${stateDirectory}/state.json`, text: input.creatingTemplate, mode: 0o600 });
     const hooks = { spec, id: input.id, bundle: input.bundle, environment: input.environment };
-    ops.push(...compileHooks(hooks, "prestart", "creating"), ...compileHooks(hooks, "createRuntime", "creating"));
+    append(ops, compileHooks(hooks, "prestart", "creating"), compileHooks(hooks, "createRuntime", "creating"));
     ops.push({ op: "post", token: TOKENS.hooked });
   }
   const [early, last] = process.order === "early" ? [listener.take, []] : [[], listener.take];
@@ -172,7 +172,7 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
     ops.push({ op: "putFile", path: input.pidFile, text: PID, mode: 0o644, what: "pid file" });
   if (input.mode === "run") ops.push({ op: "blockSignals" });
   ops.push({ op: "post", token: TOKENS.final }, ...last);
-  if (input.mode !== "create") ops.push(...runOps(parts));
+  if (input.mode !== "create") append(ops, runOps(parts));
   return ops;
 }
 
@@ -219,7 +219,7 @@ function runOps({ input, rootfs, network }: Parts): Op[] {
   if (input.mode === "run-detached") return ops;
   ops.push({ op: "supervise" });
   const leave = [...rootfs.leave, ...removeResctrlOps(input.resctrl?.record)];
-  if (!input.keep) ops.push(...removalOps(input, leave));
+  if (!input.keep) append(ops, removalOps(input, leave));
   return ops;
 }
 
@@ -239,18 +239,17 @@ function initOps(parts: Parts): Op[] {
     ops.push({ op: "hostname", name: spec.hostname, at: "/hostname" });
   if (spec.domainname !== undefined && spec.domainname !== "")
     ops.push({ op: "domainname", name: spec.domainname, at: "/domainname" });
-  ops.push(...rootfs.root);
-  ops.push(...askForTrees(rootfs.prepare));
+  append(ops, rootfs.root, askForTrees(rootfs.prepare));
   if (hasRuntimeHooks(spec)) ops.push({ op: "post", token: TOKENS.mounted }, { op: "await", token: TOKENS.hooked });
   const hooks = { spec, id: input.id, bundle: input.bundle, environment: input.environment };
-  ops.push(...compileHooks(hooks, "createContainer", "creating"));
-  ops.push(...consoleOps(input, ns), ...rootfs.cover, ...rootfs.enter, ...sysctlOps(spec));
-  ops.push(...process.directory, ...rootfs.finish, ...linuxProcessOps(spec.linux));
+  append(ops, compileHooks(hooks, "createContainer", "creating"));
+  append(ops, consoleOps(input, ns), rootfs.cover, rootfs.enter, sysctlOps(spec));
+  append(ops, process.directory, rootfs.finish, linuxProcessOps(spec.linux));
   // While the container's seccomp filter, which may forbid any call, is not there yet.
   if (input.mode === "create") ops.push({ op: "ownProc" });
   ops.push({ op: "forget" });
-  ops.push(...(spec.process === undefined ? process.prepare.filter(({ op }) => op !== "lookup") : process.prepare));
-  ops.push(...process.finish);
+  append(ops, spec.process === undefined ? process.prepare.filter(({ op }) => op !== "lookup") : process.prepare);
+  append(ops, process.finish);
   return ops;
 }
 

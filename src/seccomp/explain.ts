@@ -92,7 +92,8 @@ function ignoredEntries(
   const pointers = (seccomp.syscalls ?? []).flatMap((entry, i) => {
     return name !== undefined && entry.names.includes(name) ? [`${at}/syscalls/${i}`] : [];
   });
-  return pointers.filter((pointer) => !used.some((rule) => rule.at === pointer));
+  const deciding = new Set(used.map((rule) => rule.at));
+  return pointers.filter((pointer) => !deciding.has(pointer));
 }
 
 function value({ hi, lo }: { readonly hi: number; readonly lo: number }, bits: 32 | 64): bigint {

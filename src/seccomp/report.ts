@@ -56,10 +56,14 @@ export function statsReport(seccomp: Seccomp, arch: SeccompArch): string {
   ]);
 }
 
+/** 2^64 in octal, and some zeros in front of it. */
+const LONGEST_NUMBER = 40;
+
 function parseArgument(text: string): bigint {
   const negative = text.startsWith("-");
   const digits = negative ? text.slice(1) : text;
-  if (!/^(?:\d+|0x[\da-f]+|0o[0-7]+)$/i.test(digits)) throw new TsruncError("usage", `\`${text}\` is not a number`);
+  if (digits.length > LONGEST_NUMBER || !/^(?:\d+|0x[\da-f]+|0o[0-7]+)$/i.test(digits))
+    throw new TsruncError("usage", `\`${text}\` is not a number`);
   const value = negative ? -BigInt(digits) : BigInt(digits);
   if (value > MAX_UINT64 || value < -(2n ** 63n)) throw new TsruncError("usage", `\`${text}\` does not fit in 64 bits`);
   return BigInt.asUintN(64, value);

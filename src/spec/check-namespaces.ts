@@ -50,9 +50,15 @@ export function checkUserNamespace(spec: Spec, report: Report): void {
   checkUserIsMapped(spec, report);
 }
 
-/** user_namespaces(7): no id twice on either side; at most 340 lines since Linux 4.15. */
+/** user_namespaces(7): at most so many lines since Linux 4.15. */
+const MOST_MAPPINGS = 340;
+
+/** user_namespaces(7): no id twice on either side. */
 export function checkMappings(mappings: readonly IDMapping[], at: string, report: Report): void {
-  if (mappings.length > 340) error(report, at, `expected at most 340 entries, found ${mappings.length}`);
+  if (mappings.length > MOST_MAPPINGS) {
+    error(report, at, `expected at most ${MOST_MAPPINGS} entries, found ${mappings.length}`);
+    return;
+  }
   each(mappings, (mapping, index) => {
     for (const side of ["containerID", "hostID"] as const) {
       const end = mapping[side] + mapping.size;
@@ -77,16 +83,32 @@ function checkRootIsMapped(spec: Spec, report: Report): void {
 function checkUserIsMapped(spec: Spec, report: Report): void {
   const user = spec.process?.user;
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
-  if (user === undefined || uidMappings.length === 0 || gidMappings.length === 0) return;
-  checkIdIsMapped(user.uid, uidMappings, "/process/user/uid", "uid", report);
-  checkIdIsMapped(user.gid, gidMappings, "/process/user/gid", "gid", report);
+  const most = Math.max(uidMappings.length, gidMappings.length);
+  if (user === undefined || uidMappings.length === 0 || gidMappings.length === 0 || most > MOST_MAPPINGS) return;
+  checkIdIsMapped(user.uid, inOrder(uidMappings), "/process/user/uid", "uid", report);
+  const gids = inOrder(gidMappings);
+  checkIdIsMapped(user.gid, gids, "/process/user/gid", "gid", report);
   each(user.additionalGids, (gid, index) => {
-    checkIdIsMapped(gid, gidMappings, `/process/user/additionalGids/${index}`, "gid", report);
+    checkIdIsMapped(gid, gids, `/process/user/additionalGids/${index}`, "gid", report);
   });
 }
 
+/** By their ids in the container. */
+function inOrder(mappings: readonly IDMapping[]): readonly IDMapping[] {
+  return [...mappings].sort((a, b) => a.containerID - b.containerID);
+}
+
 function checkIdIsMapped(id: number, mappings: readonly IDMapping[], at: string, kind: string, report: Report): void {
-  const isMapped = mappings.some(({ containerID, size }) => id >= containerID && id < containerID + size);
+  // The last one that begins at or before the id is the only one that may have it.
+  let low = 0;
+  let high = mappings.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (mappings[middle]!.containerID <= id) low = middle + 1;
+    else high = middle;
+  }
+  const mapping = mappings[low - 1];
+  const isMapped = mapping !== undefined && id < mapping.containerID + mapping.size;
   if (!isMapped) error(report, at, `\`${id}\` is not mapped by \`linux.${kind}Mappings\``);
 }
 

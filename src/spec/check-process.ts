@@ -86,16 +86,14 @@ function warnBeyond(
   at: string,
   report: Report,
 ): void {
-  const beyond: string[] = [];
+  const allowed = limits.map((limit) => new Set(sets[limit]));
+  const beyond = new Set<string>();
   for (const name of sets[set] ?? []) {
-    for (const limit of limits) {
-      if (sets[limit]?.includes(name) === true) continue;
-      beyond.push(name);
-      break;
-    }
+    for (const names of allowed) if (!names.has(name)) beyond.add(name);
   }
   const reason = `not granted without being in ${limits.join(" and ")} too`;
-  if (beyond.length > 0) warn(report, `${at}/${set}`, `can't raise ${set} capability ${beyond.join(", ")}: ${reason}`);
+  if (beyond.size > 0)
+    warn(report, `${at}/${set}`, `can't raise ${set} capability ${[...beyond].join(", ")}: ${reason}`);
 }
 
 function checkScheduler(scheduler: Scheduler, at: string, report: Report): void {

@@ -7,7 +7,8 @@ import { TsruncError } from "../errors.ts";
 import { hasLongNumber } from "../sys/digits.ts";
 
 /** Deeper than any config.json, shallow enough for the stack. */
-const MAX_DEPTH = 512;
+export const MAX_DEPTH = 512;
+export const TOO_DEEP = `more than ${MAX_DEPTH} levels of \`{\` and \`[\``;
 
 /**
  * The value of a JSON text. An integer literal beyond ±(2^53-1) becomes a `bigint`, every other number a `number`.
@@ -40,7 +41,7 @@ interface Scanner {
 function scanValue(scanner: Scanner, depth: number): unknown {
   skipSpace(scanner);
   if (depth > MAX_DEPTH) {
-    throw syntaxError(scanner, scanner.at, `more than ${MAX_DEPTH} levels of \`{\` and \`[\``);
+    throw syntaxError(scanner, scanner.at, TOO_DEEP);
   }
   const char = scanner.text[scanner.at];
   if (char === "{") return scanObject(scanner, depth);
@@ -85,10 +86,13 @@ function scanArray(scanner: Scanner, depth: number): unknown[] {
   }
 }
 
+const PLAIN = /[^"\\\u0000-\u001f]{1,4096}/y;
+
 function scanString(scanner: Scanner): string {
   const { text } = scanner;
   const start = scanner.at++;
   for (; ; scanner.at++) {
+    pass(scanner, PLAIN);
     const char = text[scanner.at];
     if (char === undefined) throw syntaxError(scanner, start, 'string without its closing `"`');
     if (char === "\n") throw syntaxError(scanner, scanner.at, "line break inside a string (write `\\n`)");
@@ -112,21 +116,63 @@ function scanEscape(scanner: Scanner): void {
   scanner.at += match[0].length - 1;
 }
 
+const DIGITS = /\d{1,4096}/y;
+
 function scanNumber(scanner: Scanner): number | bigint {
-  const pattern = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?/y;
-  pattern.lastIndex = scanner.at;
-  const match = pattern.exec(scanner.text);
-  if (match === null) {
-    scanner.at++;
-    return fail(scanner, "a digit");
-  }
-  scanner.at += match[0].length;
-  if (/[\d.]/.test(scanner.text[scanner.at] ?? "")) {
+  const { text } = scanner;
+  const start = scanner.at;
+  if (text[scanner.at] === "-") scanner.at++;
+  if (text[scanner.at] === "0") scanner.at++;
+  else if (!pass(scanner, DIGITS)) return fail(scanner, "a digit");
+  const end = scanner.at;
+  scanFraction(scanner);
+  if (/[\d.]/.test(text[scanner.at] ?? "")) {
     throw syntaxError(scanner, scanner.at, "a number may not go on like this");
   }
-  const value = Number(match[0]);
-  const isInteger = match[1] === undefined && match[2] === undefined;
-  return isInteger && !Number.isSafeInteger(value) ? BigInt(match[0]) : value;
+  return scanner.at === end ? integer(text, start, end) : real(text, start, scanner.at);
+}
+
+/** Leaves `at` where it is if neither a fraction nor an exponent is there. */
+function scanFraction(scanner: Scanner): void {
+  const { text } = scanner;
+  let end = scanner.at;
+  if (text[scanner.at] === ".") {
+    scanner.at++;
+    if (pass(scanner, DIGITS)) end = scanner.at;
+    scanner.at = end;
+  }
+  if (/[eE]/.test(text[scanner.at] ?? "")) {
+    scanner.at++;
+    if (/[-+]/.test(text[scanner.at] ?? "")) scanner.at++;
+    if (pass(scanner, DIGITS)) end = scanner.at;
+    scanner.at = end;
+  }
+}
+
+/** No field takes more than the 20 digits of 2^64, and what a message shows of a value is the first 60 characters. */
+const LONGEST_INTEGER = 61;
+
+function integer(text: string, start: number, end: number): number | bigint {
+  const literal = text.slice(start, Math.min(end, start + LONGEST_INTEGER));
+  const value = Number(literal);
+  return Number.isSafeInteger(value) ? value : BigInt(literal);
+}
+
+/** A double has 17 significant digits: nobody writes more than this, and no field is no integer. */
+const LONGEST_REAL = 1000;
+
+function real(text: string, start: number, end: number): number {
+  return end - start > LONGEST_REAL ? Number.NaN : Number(text.slice(start, end));
+}
+
+/** Goes over all characters that `pattern` takes, which is sticky, many at a time; whether there were any. */
+function pass(scanner: Scanner, pattern: RegExp): boolean {
+  const start = scanner.at;
+  for (;;) {
+    pattern.lastIndex = scanner.at;
+    if (!pattern.test(scanner.text)) return scanner.at > start;
+    scanner.at = pattern.lastIndex;
+  }
 }
 
 function scanWord(scanner: Scanner, word: string): boolean {
@@ -140,8 +186,11 @@ function takes(scanner: Scanner, char: string): boolean {
   return scanWord(scanner, char);
 }
 
+const SPACE = /[ \t\r\n]{1,4096}/y;
+
 function skipSpace(scanner: Scanner): void {
-  while (scanner.at < scanner.text.length && " \t\r\n".includes(scanner.text[scanner.at] ?? "")) scanner.at++;
+  // Most often there is none.
+  if (scanner.text.charCodeAt(scanner.at) <= 0x20) pass(scanner, SPACE);
 }
 
 function fail(scanner: Scanner, expected: string): never {
@@ -158,11 +207,21 @@ function foundAt(scanner: Scanner): string {
   return `\`${word === null ? String.fromCodePoint(code) : word[0]}\``;
 }
 
-function syntaxError(scanner: Scanner, at: number, problem: string): TsruncError {
-  const before = scanner.text.slice(0, at);
-  const lineStart = before.lastIndexOf("\n") + 1;
-  const line = before.split("\n").length;
-  const column = Array.from(before.slice(lineStart)).length + 1;
-  const message = `\`${scanner.file}\` is not valid json: line ${line}, column ${column}: ${problem}`;
+function syntaxError({ text, file }: Scanner, at: number, problem: string): TsruncError {
+  let line = 1;
+  let lineStart = 0;
+  for (let found = text.indexOf("\n"); found >= 0 && found < at; found = text.indexOf("\n", lineStart)) {
+    line++;
+    lineStart = found + 1;
+  }
+  const column = countCharacters(text, lineStart, at) + 1;
+  const message = `\`${file}\` is not valid json: line ${line}, column ${column}: ${problem}`;
   return new TsruncError("config", message);
+}
+
+/** As Array.from() counts them, without a list of them: a file may be one line of many MB. */
+function countCharacters(text: string, from: number, to: number): number {
+  let count = 0;
+  for (let i = from; i < to; i += text.codePointAt(i)! > 0xffff ? 2 : 1) count++;
+  return count;
 }

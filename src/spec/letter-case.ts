@@ -67,8 +67,9 @@ export function warningsOf(found: readonly Misspelling[]): Problem[] {
 /** Says at the places that are wrong for want of a field what it is called there. */
 export function withHints(problems: readonly Problem[], found: readonly Misspelling[]): readonly Problem[] {
   if (found.length === 0) return problems;
+  const hints = new Map(found.map(({ meant, hint }): [string, string] => [meant, hint]).reverse());
   return problems.map((problem) => {
-    const misspelling = found.find(({ meant }) => meant === problem.at);
-    return misspelling === undefined ? problem : { ...problem, message: `${problem.message} (${misspelling.hint})` };
+    const hint = hints.get(problem.at);
+    return hint === undefined ? problem : { ...problem, message: `${problem.message} (${hint})` };
   });
 }

@@ -23,11 +23,18 @@ export function listProblem(list: string): string | undefined {
 
 /** The numbers of a list, ascending, each once. The list must have no {@link listProblem}. */
 export function parseList(list: string): number[] {
-  const numbers = new Set<number>();
+  const ranges: [first: number, last: number][] = [];
   for (const entry of list.split(",")) {
     if (entry.trim() === "") continue;
     const [first = 0, last = first] = entry.split("-").map(Number);
-    for (let number = first; number <= last; number++) numbers.add(number);
+    ranges.push([first, last]);
   }
-  return [...numbers].sort((a, b) => a - b);
+  ranges.sort(([a], [b]) => a - b);
+  const numbers: number[] = [];
+  // No number is visited twice, however many ranges have it.
+  let next = 0;
+  for (const [first, last] of ranges) {
+    for (next = Math.max(next, first); next <= last; next++) numbers.push(next);
+  }
+  return numbers;
 }

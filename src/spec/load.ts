@@ -15,7 +15,7 @@ import {
   validateResources as resourcesSchema,
 } from "../generated/validate.js";
 import { readText } from "./files.ts";
-import { parseJson } from "./json.ts";
+import { MAX_DEPTH, parseJson, TOO_DEEP } from "./json.ts";
 import { type Misspelling, misspellings, warningsOf, withHints } from "./letter-case.ts";
 import { pointer, show } from "./pointer.ts";
 import { schemaProblems } from "./schema-problems.ts";
@@ -113,8 +113,8 @@ interface Checked<T> {
 
 function check<T>(document: unknown, text: string, file: string, { validator, names, complete }: Kind): Checked<T> {
   // A NUL can only be written as an escape: JSON allows no raw control characters.
-  const nuls = text.includes("\\u0000") ? findNuls(document) : [];
-  if (/[:,]\s*null\b/.test(text)) dropNulls(document);
+  const nuls = text.includes("\\u0000") ? findNuls(document, file) : [];
+  if (/[:,]\s*null\b/.test(text)) dropNulls(document, file);
   if (isFields(document)) complete?.(document);
   const found = misspellings(document, text, names);
   if (!validator(document)) {
@@ -138,25 +138,37 @@ function wrong(file: string, problems: readonly Problem[]): TsruncError {
 type Fields = Record<string, unknown>;
 
 /** As in Go, whose programs write most config.json files, a field that is null counts as absent. */
-function dropNulls(value: unknown): void {
+function dropNulls(value: unknown, file: string, depth = 0): void {
   if (value === null || typeof value !== "object") return;
+  checkDepth(depth, file);
   for (const [key, field] of Object.entries(value)) {
     if (field === null && !Array.isArray(value)) delete (value as Fields)[key];
-    else dropNulls(field);
+    else dropNulls(field, file, depth + 1);
   }
 }
 
 /** No string that reaches the kernel can hold a NUL. Annotations do not reach it. */
-function findNuls(value: unknown, at = ""): Problem[] {
-  if (typeof value === "string") {
-    return value.includes("\0") ? [{ at, message: `expected text without NUL, found ${show(value)}` }] : [];
-  }
-  if (value === null || typeof value !== "object" || at === "/annotations") return [];
-  return Object.entries(value).flatMap(([key, field]) => {
-    const here = at + pointer(key);
-    const inKey = key.includes("\0") ? [{ at, message: `expected names without NUL, found ${show(key)}` }] : [];
-    return inKey.concat(findNuls(field, here));
-  });
+function findNuls(value: unknown, file: string): Problem[] {
+  const found: Problem[] = [];
+  const visit = (field: unknown, at: string, depth: number) => {
+    if (typeof field === "string" && field.includes("\0")) {
+      found.push({ at, message: `expected text without NUL, found ${show(field)}` });
+    }
+    if (field === null || typeof field !== "object" || at === "/annotations") return;
+    checkDepth(depth, file);
+    for (const [key, below] of Object.entries(field)) {
+      const here = at + pointer(key);
+      if (key.includes("\0")) found.push({ at, message: `expected names without NUL, found ${show(key)}` });
+      visit(below, here, depth + 1);
+    }
+  };
+  visit(value, "", 0);
+  return found;
+}
+
+/** JSON.parse goes deeper than our own stack does, into fields too that nobody knows. */
+function checkDepth(depth: number, file: string): void {
+  if (depth > MAX_DEPTH) throw new TsruncError("config", `\`${file}\` has ${TOO_DEEP}`);
 }
 
 function fillUserOfSpec(document: Fields): void {

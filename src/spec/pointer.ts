@@ -20,6 +20,8 @@ export function show(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : `a list of ${value.length}`;
   if (value !== null && typeof value === "object") return "an object";
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  if (typeof value === "number" && !Number.isFinite(value)) return "a number beyond all limits";
+  // Of a long text only the beginning is quoted: it may have many MB.
+  const text = typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
   return text.length > 60 ? `\`${text.slice(0, 57)}…\`` : `\`${text}\``;
 }

@@ -90,16 +90,23 @@ function parseUser(text: string): { uid: number; gid?: number } {
   return gid === undefined ? { uid } : { uid, gid };
 }
 
+/** With its `=`, so that an entry that has none is no variable. */
+function nameOf(entry: string): string {
+  return entry.slice(0, entry.indexOf("=") + 1);
+}
+
 /** A new value takes the place of the old one; a new name comes last. */
 export function mergeEnv(env: readonly string[], more: readonly string[]): string[] {
   const merged = [...env];
+  // Of a name that is there twice the first is replaced.
+  const places = new Map(env.map((entry, i): [string, number] => [nameOf(entry), i]).reverse());
   for (const entry of more) {
     const end = entry.indexOf("=");
     if (end <= 0) throw wrong("--env", "`NAME=VALUE`", entry.split("=")[0] ?? "");
-    const prefix = entry.slice(0, end + 1);
-    const index = merged.findIndex((old) => old.startsWith(prefix));
-    if (index < 0) merged.push(entry);
-    else merged[index] = entry;
+    const name = nameOf(entry);
+    const index = places.get(name);
+    if (index !== undefined) merged[index] = entry;
+    else places.set(name, merged.push(entry) - 1);
   }
   return merged;
 }
@@ -139,7 +146,7 @@ function applyResources(resources: Resources | undefined, options: SpecOptions):
 }
 
 function parseCpus(text: string): number {
-  const quota = /^\d*\.?\d+$/.test(text) ? Math.round(Number(text) * CPU_PERIOD) : Number.NaN;
+  const quota = /^(?:\d+|\d*\.\d+)$/.test(text) ? Math.round(Number(text) * CPU_PERIOD) : Number.NaN;
   if (!Number.isSafeInteger(quota) || quota < MIN_CPU_QUOTA) {
     throw wrong("--cpus", "a number such as `1.5`, at least `0.01`", text);
   }

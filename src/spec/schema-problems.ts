@@ -63,6 +63,9 @@ function expectation(error: SchemaError, found: unknown): string {
 function integerRange(limits: string, found: unknown): string {
   if (typeof found !== "number" && typeof found !== "bigint") return "an integer";
   const [min, max] = limits.split(" ");
+  // It was written with an exponent: a double of this size has lost digits.
+  const isInexact = Number.isInteger(found) && Number(min) <= found && found <= Number(max);
+  if (isInexact) return "an integer with all of its digits";
   return `an integer from ${min} to ${max}`;
 }
 

@@ -102,7 +102,7 @@ test("random rule lists: the program agrees with asking the rules one bit at a t
   };
   const pick = <T>(values: readonly T[]): T => values[random(values.length)]!;
   for (let round = 0; round < 300; round++) {
-    const rules: DeviceRule[] = Array.from({ length: random(7) }, () => ({
+    const rules: DeviceRule[] = Array.from({ length: random(14) }, () => ({
       allow: random(2) === 0,
       type: pick(["a", "b", "c", ""] as const),
       major: pick([-1, 1, 8]),
@@ -216,5 +216,15 @@ test("on v1 a rule takes narrower exceptions back, but cannot punch a hole in a 
       message: "device rule `c 4:4 w` would punch a hole in the wildcard rule `c *:* rwm`",
       at: "/linux/resources/devices/1",
     }),
+  );
+});
+
+test("a jump over more instructions than its 16 bits can say is refused, not made shorter", () => {
+  const rules = Array.from(
+    { length: 12_000 },
+    (_, i): DeviceRule => ({ allow: true, type: "c", major: i, minor: i, access: "r" }),
+  );
+  expect(() => deviceProgram(devicePolicy(rules, []), true)).toThrow(
+    "12011 device rules are more than a program of the kernel holds",
   );
 });

@@ -5,6 +5,7 @@ import { candidates, capabilityMask } from "../../src/program/compile-process.ts
 import { bitmap } from "../../src/program/compile-scheduling.ts";
 import type { HostFacts } from "../../src/program/input.ts";
 import { literal, type Op, type OpName, type OpOf, PID, TOKENS } from "../../src/program/ops.ts";
+import { parseList } from "../../src/spec/lists.ts";
 import type { Linux, NamespaceType, Process } from "../../src/spec/types.ts";
 import { compileInput, hostFacts, small, V2 } from "./programs.ts";
 
@@ -69,6 +70,8 @@ test("bit masks are whole longs, lowest first", () => {
   expect([...bitmap([])]).toEqual([]);
   expect([...bitmap([0, 9])]).toEqual([1, 2, 0, 0, 0, 0, 0, 0]);
   expect(bitmap([64])).toHaveLength(16);
+  expect(bitmap(parseList("0-65535"))).toEqual(new Uint8Array(8192).fill(255));
+  expect(parseList("5-9, 7,0-2,,1-6")).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   expect(bitmap([64])[8]).toBe(1);
 });
 

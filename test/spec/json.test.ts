@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { formatError } from "../../src/errors.ts";
 import { parseJson } from "../../src/spec/json.ts";
+import { parseSpec } from "../../src/spec/load.ts";
 
 const BROKEN: readonly (readonly [text: string, message: string])[] = [
   ["", "line 1, column 1: expected a value, found the end of the file"],
@@ -76,4 +77,26 @@ test("a field named __proto__ is only a field", () => {
   expect(Object.keys(value)).toEqual(["__proto__"]);
   expect(value.polluted).toBeUndefined();
   expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+});
+
+test("the scanner goes over long texts, numbers and blanks in pieces", () => {
+  const long = "ü𝄞\\n".repeat(5000);
+  const value = { text: long, plain: "x".repeat(20_000), fraction: 0.25, list: [1, 2] };
+  const blanks = " \n\t".repeat(5000);
+  const text = `${blanks}[${JSON.stringify(value)}${blanks},${blanks}1234567890123456789${blanks}]${blanks}`;
+  expect(parseJson(text, "x")).toEqual([value, 1234567890123456789n]);
+  const digits = "7".repeat(20_000);
+  expect(parseJson(`[${digits}, 0.${digits}]`, "x")).toEqual([BigInt(digits.slice(0, 61)), Number.NaN]);
+  expect(() => parseJson(`["${long}" ${digits}]`, "x")).toThrow(
+    `line 1, column ${[...long].length + 5}: expected \`,\` or \`]\`, found`,
+  );
+});
+
+test("what JSON.parse takes is no deeper than what the scanner takes, where we walk through it", () => {
+  const deep = (levels: number) => `${'{"a":'.repeat(levels)}null${"}".repeat(levels)}`;
+  const spec = (levels: number) => `{"ociVersion":"1.0.2","root":{"path":"x"},"unknown":${deep(levels)}}`;
+  expect(parseSpec(spec(500), "x").spec.ociVersion).toBe("1.0.2");
+  for (const levels of [520, 3000]) {
+    expect(() => parseSpec(spec(levels), "x")).toThrow("`x` has more than 512 levels of `{` and `[`");
+  }
 });

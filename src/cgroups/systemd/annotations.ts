@@ -63,10 +63,20 @@ function parseValue(type: "t" | "i" | "b" | "s" | "as", text: string, factor: nu
   }
 }
 
+/** Beyond what a double holds exactly, seconds with a fraction make no sense. */
+function wholeText(value: number): string | undefined {
+  const rounded = Math.round(value);
+  return Number.isSafeInteger(rounded) ? `${rounded}` : undefined;
+}
+
+/** Those of 2^64. */
+const MOST_DIGITS = 20;
+
 function unsigned(text: string, factor: number): string | undefined {
   const digits = /^(?:(?:uint64|int64|uint32|int32|double|@t|@x) )?(\d+(?:\.\d+)?)$/.exec(text)?.[1];
   if (digits === undefined) return undefined;
-  if (digits.includes(".")) return factor === 1 ? undefined : `${Math.round(Number(digits) * factor)}`;
+  if (digits.includes(".")) return factor === 1 ? undefined : wholeText(Number(digits) * factor);
+  if (digits.length > MOST_DIGITS) return undefined;
   const value = BigInt(digits) * BigInt(factor);
   return value < 1n << 64n ? `${value}` : undefined;
 }

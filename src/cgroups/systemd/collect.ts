@@ -30,11 +30,17 @@ export const IO_LIMITS: Readonly<Record<string, string>> = {
   wiops: "IOWriteIOPSMax",
 };
 
+/** The value of a property that lists devices, and the place of each in it. */
+interface Devices {
+  readonly value: [path: string, limit: bigint][];
+  readonly places: Map<string, number>;
+}
+
 /** Collects properties; of two values for one the later one counts, as with writes to a file. */
 export class Properties {
   readonly #base: string;
   readonly #found = new Map<string, Property>();
-  readonly #devices = new Map<string, Map<string, bigint>>();
+  readonly #devices = new Map<string, Devices>();
 
   constructor(base: string) {
     this.#base = base;
@@ -74,17 +80,27 @@ export class Properties {
 
   /** One device of a property that lists them. `number`: `8:0`. */
   device(name: string, number: string, value: bigint, field: string): void {
-    const devices = this.#devices.get(name) ?? new Map<string, bigint>();
-    this.#devices.set(name, devices.set(`/dev/block/${number}`, value));
-    this.set({ name, type: "a(st)", value: [...devices] }, field);
+    let devices = this.#devices.get(name);
+    if (devices === undefined) {
+      devices = { value: [], places: new Map() };
+      this.#devices.set(name, devices);
+    }
+    const path = `/dev/block/${number}`;
+    const place = devices.places.get(path) ?? devices.value.length;
+    devices.places.set(path, place);
+    devices.value[place] = [path, value];
+    this.set({ name, type: "a(st)", value: devices.value }, field);
   }
 }
 
 /** Larger than any machine: a list that goes further is for the kernel to refuse. */
 const MOST_BITS = 8192;
+/** And longer than the kernel takes for so many (max_write_len of kernel/cgroup/cpuset.c). */
+const MOST_TEXT = 100 + 6 * MOST_BITS;
 
 /** As bitmap_parselist() of the kernel: numbers, ranges, and of a range `USED/GROUP`, the first of each group. */
 function bits(text: string): Uint8Array | undefined {
+  if (text.length > MOST_TEXT) return undefined;
   const value: number[] = [];
   for (const part of text.split(/[,\s]+/).filter((word) => word !== "")) {
     const match = /^(\d+)(?:-(\d+)(?::(\d+)\/(\d+))?)?$/.exec(part);

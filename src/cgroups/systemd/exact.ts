@@ -56,7 +56,7 @@ export function fromBfq(weight: number): number {
 
 /** A text for cpu.max, `QUOTA [PERIOD]`. */
 export function parseBandwidth(text: string): Bandwidth | undefined {
-  const match = /^(max|\d+)(?:\s+([1-9]\d*))?$/.exec(text);
+  const match = /^(max|\d{1,16})(?:\s+([1-9]\d{0,14}))?$/.exec(text);
   if (match === null) return undefined;
   const quota = match[1] === "max" ? "max" : Number(match[1]);
   return { quota, period: match[2] === undefined ? DEFAULT_PERIOD : Number(match[2]) };

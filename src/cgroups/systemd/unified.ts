@@ -29,13 +29,13 @@ export function unifiedProperty(found: Properties, file: string, text: string, f
       }
       return;
     case "pids.max":
-      if (/^(max|\d+)$/.test(text)) found.number("TasksMax", text === "max" ? INFINITY : BigInt(text), field);
+      setNumber(found, "TasksMax", text === "max" ? INFINITY : unsigned(text), field);
       return;
     case "cpu.weight":
-      if (/^\d+$/.test(text)) found.number("CPUWeight", BigInt(text), field);
+      setNumber(found, "CPUWeight", unsigned(text), field);
       return;
     case "cpu.weight.nice":
-      if (/^-?\d+$/.test(text)) niceWeight(found, Number(text), field);
+      if (/^-?\d{1,2}$/.test(text)) niceWeight(found, Number(text), field);
       return;
     case "cpu.idle":
       if (text === "1") found.idle(field);
@@ -66,13 +66,26 @@ export function unifiedProperty(found: Properties, file: string, text: string, f
   }
 }
 
+function setNumber(found: Properties, name: string, value: bigint | undefined, field: string): void {
+  if (value !== undefined) found.number(name, value, field);
+}
+
+/** A decimal number of 64 bits. What is longer is none, so no number is made of it. */
+function unsigned(text: string): bigint | undefined {
+  if (!/^\d{1,20}$/.test(text)) return undefined;
+  const value = BigInt(text);
+  return value < 1n << 64n ? value : undefined;
+}
+
 /** The kernel's memparse(): a number with K, M, G, T, P or E. */
 function bytes(text: string): bigint | "max" | undefined {
   if (text === "max") return text;
-  const match = /^(\d+)([KMGTPE]?)$/i.exec(text);
-  if (match === null) return undefined;
+  const match = /^(\d{1,20})([KMGTPE]?)$/i.exec(text);
+  const number = unsigned(match?.[1] ?? "");
+  if (match === null || number === undefined) return undefined;
   const power = match[2] === "" ? 0 : "KMGTPE".indexOf(match[2]?.toUpperCase() ?? "") + 1;
-  return BigInt(match[1] ?? 0) << BigInt(10 * power);
+  const value = number << BigInt(10 * power);
+  return value < 1n << 64n ? value : undefined;
 }
 
 /** sched_prio_to_weight of kernel/sched/core.c, for nice values from -20. */
@@ -90,7 +103,7 @@ function niceWeight(found: Properties, nice: number, field: string): void {
 /** Lines `WEIGHT`, `default WEIGHT` and `MAJOR:MINOR WEIGHT`. */
 function weights(found: Properties, text: string, scale: (weight: number) => number, field: string): void {
   for (const line of text.split("\n")) {
-    const match = /^(?:(?:default|(\d+:\d+))\s+)?(\d+)$/.exec(line.trim());
+    const match = /^(?:(?:default|(\d+:\d+))\s+)?(\d{1,9})$/.exec(line.trim());
     if (match === null) continue;
     const weight = BigInt(scale(Number(match[2])));
     if (match[1] === undefined) found.number("IOWeight", weight, field);
@@ -105,8 +118,9 @@ function ioMax(found: Properties, text: string, field: string): void {
     for (const limit of limits) {
       const match = /^([rw](?:bps|iops))=(max|\d+)$/.exec(limit);
       const name = match === null ? undefined : IO_LIMITS[match[1] ?? ""];
-      if (name === undefined || !/^\d+:\d+$/.test(device)) continue;
-      found.device(name, device, match?.[2] === "max" ? INFINITY : BigInt(match?.[2] ?? 0), field);
+      const value = match?.[2] === "max" ? INFINITY : unsigned(match?.[2] ?? "");
+      if (name === undefined || value === undefined || !/^\d+:\d+$/.test(device)) continue;
+      found.device(name, device, value, field);
     }
   }
 }
@@ -115,6 +129,7 @@ function ioMax(found: Properties, text: string, field: string): void {
 function ioLatency(found: Properties, text: string, field: string): void {
   for (const line of text.split("\n")) {
     const match = /^(\d+:\d+)\s+target=(\d+)$/.exec(line.trim());
-    if (match !== null) found.device("IODeviceLatencyTargetUSec", match[1] ?? "", BigInt(match[2] ?? 0), field);
+    const value = unsigned(match?.[2] ?? "");
+    if (value !== undefined) found.device("IODeviceLatencyTargetUSec", match?.[1] ?? "", value, field);
   }
 }
