@@ -12,9 +12,10 @@
 #include <time.h>
 #include "init.h"
 
-/* Longer messages are refused: answers to us are a few hundred bytes. */
+/* Longer messages of others are refused: answers to us are a few hundred bytes. */
 #define MESSAGE_MAX 65536u
-#define LINE_MAX_ 1024u
+#define OWN_MAX (64u << 20)
+#define LINE_LIMIT 1024u
 #define HEADER 16u
 #define CONNECT_SECONDS 5
 /* How often a call is repeated on a new connection, when one was closed before the answer. */
@@ -32,7 +33,7 @@ struct bus {
   uint32_t greetings; /* serials up to this one are of the greeting */
   uint32_t have, used;
   char *in, *out;
-  uint32_t out_len;
+  size_t out_len, out_size;
 };
 
 struct message_view {
@@ -103,18 +104,18 @@ static bool read_field(struct message_view *m, uint32_t end, uint32_t *at) {
   return true;
 }
 
-/* 1: a whole message; 0: more has to come; -1: malformed, or larger than anything that is meant for us. */
-static int read_message(const char *at, uint32_t have, struct message_view *m) {
+/* 1: a whole message; 0: more has to come; -1: malformed, or larger than `most`. */
+static int read_message(const char *at, uint32_t have, uint32_t most, struct message_view *m) {
   if (have < HEADER) return 0;
   *m = (struct message_view){ .at = at, .type = (uint8_t)at[1], .error = "", .member = "", .sender = "", .signature = "" };
   if ((at[0] != 'l' && at[0] != 'B') || m->type == 0 || at[3] != 1) return -1;
   m->swapped = (at[0] == 'B') == (BYTE_ORDER == LITTLE_ENDIAN);
   m->body_len = word(m, at + 4);
   uint32_t fields = word(m, at + 12);
-  if (fields > MESSAGE_MAX || m->body_len > MESSAGE_MAX) return -1;
+  if (fields > most || m->body_len > most) return -1;
   uint32_t end = HEADER + fields, body = aligned(end, 8);
   m->size = body + m->body_len;
-  if (m->size > MESSAGE_MAX) return -1;
+  if (m->size > most) return -1;
   if (have < m->size) return 0;
   m->body = at + body;
   for (uint32_t pos = HEADER; (pos = aligned(pos, 8)) < end;)
@@ -181,7 +182,7 @@ static bool put_messages(struct bus *b, struct pstr messages, int64_t pid_at) {
   const char *from = str(messages);
   for (uint32_t at = 0; at < messages.len;) {
     struct message_view m;
-    if (read_message(from + at, messages.len - at, &m) <= 0 || b->out_len + m.size > MESSAGE_MAX * 2) return false;
+    if (read_message(from + at, messages.len - at, OWN_MAX, &m) <= 0 || m.size > b->out_size - b->out_len) return false;
     char *to = b->out + b->out_len;
     memcpy(to, m.at, m.size);
     uint32_t serial = ++b->serial, pid = (uint32_t)ctx.pid;
@@ -197,7 +198,7 @@ static bool put_messages(struct bus *b, struct pstr messages, int64_t pid_at) {
  * EXTERNAL without an identity: the other side takes the one that the kernel tells, which is right in every user
  * namespace. Nothing is waited for: the lines, the greeting and the call go out together.
  */
-static const char hello[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+static const char authentication[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
 
 /* The first that answers, of managers that are reached directly, then of message buses, which want to be greeted. */
 static int open_bus(struct bus *b, const struct op_bus_call *op) {
@@ -214,8 +215,8 @@ static int open_bus(struct bus *b, const struct op_bus_call *op) {
     b->direct = peer;
     b->trusted = b->talking = false;
     b->have = b->used = b->serial = b->out_len = 0;
-    memcpy(b->out, hello, sizeof hello - 1);
-    b->out_len = sizeof hello - 1;
+    memcpy(b->out, authentication, sizeof authentication - 1);
+    b->out_len = sizeof authentication - 1;
     if (!peer && !put_messages(b, op->greeting, -1)) return fail_errno(STEP_BUS_CALL_SEND, EINVAL, path);
     b->greetings = b->serial;
     return 0;
@@ -250,7 +251,7 @@ static bool begins(const char *line, const char *word) { return !strncmp(line, w
 /* A line of the authentication: 1 it was read, 0 it is not whole, -1 noted. */
 static int read_line(struct bus *b) {
   char *line = b->in + b->used, *end = memchr(line, '\n', b->have - b->used);
-  if (!end && b->have - b->used < LINE_MAX_) return 0;
+  if (!end && b->have - b->used < LINE_LIMIT) return 0;
   if (!end || end == line || end[-1] != '\r') return fail_errno(STEP_BUS_CALL_MALFORMED, EBADMSG, shown);
   end[-1] = 0;
   b->used += (uint32_t)(end + 1 - line);
@@ -260,13 +261,13 @@ static int read_line(struct bus *b) {
 }
 
 /* What cannot be sent because the other side has closed is told by reading what it said before. */
-static enum outcome put(struct bus *b, uint32_t at, uint32_t end) {
+static enum outcome put(struct bus *b, size_t at, size_t end) {
   while (at < end) {
     ssize_t n = send(b->fd, b->out + at, end - at, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) break;
     if (n < 0) return fail(STEP_BUS_CALL_SEND, shown), FAILED;
-    at += (uint32_t)n;
+    at += (size_t)n;
   }
   return DONE;
 }
@@ -279,11 +280,11 @@ static enum outcome put(struct bus *b, uint32_t at, uint32_t end) {
 
 /* Sends what is ready, in one write where that can be. */
 static enum outcome flush(struct bus *b, uint64_t until) {
-  uint32_t at = 0, end = b->out_len;
+  size_t at = 0, end = b->out_len;
   enum outcome got = DONE;
   b->out_len = 0;
   if (b->direct && !b->trusted && end <= SWALLOWED) {
-    at = sizeof hello - 1;
+    at = sizeof authentication - 1;
     got = put(b, 0, at);
     for (int rc = 0; got == DONE && !b->trusted && (rc = read_line(b)) <= 0;) got = rc < 0 ? FAILED : fill(b, until);
   }
@@ -299,7 +300,7 @@ static enum outcome next_message(struct bus *b, uint64_t until, struct message_v
       rc = read_line(b);
       if (rc > 0) continue;
     } else if (b->used < b->have) {
-      rc = b->trusted ? read_message(b->in + b->used, b->have - b->used, m) : -1;
+      rc = b->trusted ? read_message(b->in + b->used, b->have - b->used, MESSAGE_MAX, m) : -1;
       if (rc < 0) fail_errno(STEP_BUS_CALL_MALFORMED, EBADMSG, shown);
       if (rc > 0) {
         b->talking = true;
@@ -326,12 +327,12 @@ static void note_error(const struct message_view *m, char *out, size_t size) {
   out[n + left] = 0;
 }
 
-#define NAME_MAX_ 256 /* of names on a message bus, with their end */
+#define NAME_SIZE 256 /* of names on a message bus, with their end */
 
 struct job {
   const char *unit;
-  char path[NAME_MAX_], sender[NAME_MAX_];            /* of the job that is waited for, and who told it */
-  char ended[NAME_MAX_], teller[NAME_MAX_], end[32];  /* the last job of the unit that ended, who says so, and how */
+  char path[NAME_SIZE], sender[NAME_SIZE];            /* of the job that is waited for, and who told it */
+  char ended[NAME_SIZE], teller[NAME_SIZE], end[32];  /* the last job of the unit that ended, who says so, and how */
 };
 
 /* Everybody on a message bus may send us such a signal, but nobody in the name of another. */
@@ -414,7 +415,7 @@ static void pause_ms(unsigned ms) {
 /* The n-th of messages that stand one after the other; len 0 where there is none. */
 static struct pstr nth(struct pstr messages, unsigned n) {
   struct message_view m;
-  while (messages.len && read_message(str(messages), messages.len, &m) > 0) {
+  while (messages.len && read_message(str(messages), messages.len, OWN_MAX, &m) > 0) {
     if (n-- == 0) return (struct pstr){ messages.off, m.size };
     messages.off += m.size;
     messages.len -= m.size;
@@ -456,8 +457,10 @@ static int call_until_done(struct bus *b, const struct op_bus_call *op) {
   for (bool again = false;;) {
     enum outcome got = attempt(b, op, variant, again, &job, error);
     if (got == DONE) return 0;
-    if (got == FAILED) return -1;
-    if (got == LOST) {
+    if (got == FAILED) {
+      /* Who closed the connection may be on the way back. */
+      if (!lost || ctx.failure.step != STEP_BUS_CALL_CONNECT || now_ns() > patience) return -1;
+    } else if (got == LOST) {
       hang_up(b);
       if (++lost == LOST_MAX) return fail_errno(STEP_BUS_CALL_RECEIVE, ECONNRESET, shown);
     } else if (named(op->ignore, error) || (lost && named(op->settled, error))) return 0;
@@ -473,14 +476,15 @@ static int call_until_done(struct bus *b, const struct op_bus_call *op) {
 
 int do_bus_call(const struct op_bus_call *op) {
   if (op->file.off && access(str(op->file), F_OK) < 0 && errno == ENOENT) return 0;
-  struct bus b = { .fd = -1, .in = allocate(MESSAGE_MAX), .out = allocate(MESSAGE_MAX * 2 + sizeof hello) };
+  size_t most = sizeof authentication + (size_t)op->greeting.len + op->ahead.len + op->before.len + op->call.len + op->after.len;
+  struct bus b = { .fd = -1, .in = allocate(MESSAGE_MAX), .out = allocate(most), .out_size = most };
   int rc = call_until_done(&b, op);
   struct report failure = ctx.failure;
   if (rc == 0 || (failure.step == STEP_BUS_CALL_JOB && failure.error == 0)) follow_up(&b, op);
   ctx.failure = failure;
   hang_up(&b);
   munmap(b.in, MESSAGE_MAX);
-  munmap(b.out, MESSAGE_MAX * 2 + sizeof hello);
+  munmap(b.out, most);
   if (rc == 0 || !op->warn) return rc;
   warn_or_report(REPORT_WARNING, &ctx.failure);
   return 0;

@@ -29,7 +29,7 @@ export function removePlan(record: CgroupRecord, { kill, timeoutMs = 10_000 }: R
 
 /** The same without a unit that systemd has taken away already, as it mostly has. */
 export function withoutGoneUnit(record: CgroupRecord, host: HostFiles = HOST): CgroupRecord {
-  if (record.systemd === undefined || host.exists(record.systemd.file)) return record;
+  if (record.systemd === undefined || record.systemd.file === "" || host.exists(record.systemd.file)) return record;
   const { systemd, ...rest } = record;
   return rest;
 }

@@ -8,8 +8,10 @@ import { refuseUnified } from "./limits-other.ts";
 import { limitsV1, mountOf } from "./plan-v1.ts";
 import { type HeldLimits, isPseudo, limitsV2, unavailable } from "./plan-v2.ts";
 import { setOp } from "./systemd/calls.ts";
+import type { Property } from "./systemd/collect.ts";
 import { exactResources, fromBfq } from "./systemd/exact.ts";
 import { fileProperties, limitProperties } from "./systemd/properties.ts";
+import { limitPropertiesV1 } from "./systemd/properties-v1.ts";
 import type { CgroupRecord } from "./types.ts";
 
 export interface UpdatePlan {
@@ -35,13 +37,18 @@ export function updatePlan(given: Resources, record: CgroupRecord, facts: Cgroup
   const context = { resources, base: "", host: facts.host, ops, warnings };
   if (record.version === "v2") updateV2({ ...context, ...(unit && { ioWeight: fromBfq }) }, record, facts, held);
   else updateV1(context, record, facts);
-  const properties = unit === undefined ? [] : limitProperties(resources, "", held);
+  const properties = unit === undefined ? [] : propertiesOf(resources, record, held);
   if (unit === undefined || properties.length === 0) return { ops, tell: [], untell: [], warnings };
   const before = fileProperties(heldFiles(ops, facts)).filter(({ name }) =>
     properties.some((property) => property.name === name),
   );
   const untell = before.length === 0 ? [] : [{ ...setOp(unit, before), quiet: true }];
   return { ops, tell: [setOp(unit, properties)], untell, warnings };
+}
+
+function propertiesOf(resources: Resources, { version }: CgroupRecord, held: () => HeldLimits): readonly Property[] {
+  if (version === "v2") return limitProperties(resources, "", held);
+  return limitPropertiesV1(resources, "", () => held().cpuMax);
 }
 
 /** What the files that are to be written hold, by their names. */
@@ -54,11 +61,15 @@ function heldFiles(ops: readonly Op[], { host }: CgroupFacts): Readonly<Record<s
   return files;
 }
 
-function heldLimits({ paths }: CgroupRecord, { host }: CgroupFacts): HeldLimits {
+function heldLimits({ paths, version }: CgroupRecord, { host }: CgroupFacts): HeldLimits {
   const read = (file: string) => host.read(`${paths[""]}/${file}`)?.trim();
+  const readV1 = (file: string) => host.read(`${paths.cpu}/${file}`)?.trim() ?? "";
   return {
     memory: { limit: read("memory.max"), swap: read("memory.swap.max") },
-    cpuMax: read("cpu.max"),
+    cpuMax:
+      version === "v2"
+        ? read("cpu.max")
+        : `${readV1("cpu.cfs_quota_us")} ${readV1("cpu.cfs_period_us")}`.replace("-1 ", "max "),
     cpuIdle: read("cpu.idle"),
   };
 }

@@ -88,7 +88,7 @@ static bool hear_out(const char *bytes, uint32_t size, const char *unit) {
 
 /* The answers as messages of a program. */
 static void send_out(const char *bytes, uint32_t size) {
-  struct bus b = { .fd = -1, .out = malloc(MESSAGE_MAX * 2) };
+  struct bus b = { .fd = -1, .out = malloc(size), .out_size = size };
   char *program = malloc(size + 1); /* off 0 stands for nothing */
   memcpy(program + 1, bytes, size);
   ctx.base = program;

@@ -128,6 +128,15 @@ test("all that we ever call is longer than that", () => {
   for (const { ahead, call } of sent) expect(29 + ahead.length + call.length).toBeGreaterThan(256);
 });
 
+test("a call of many devices", async () => {
+  const { path: at } = await listen();
+  const value = Array.from({ length: 20_000 }, (_, i) => [`/dev/char/${i}:${i}`, "rwm"]);
+  const op = startOp(record(`unix:path=${at}`, true), [{ name: "DeviceAllow", type: "a(ss)", value }]);
+  expect(op.call.length).toBeGreaterThan(500_000);
+  expect(await runOps(directory, [op])).toMatchObject({ status: 0, failures: [] });
+  expect(members(bus?.peers[0])).toEqual(["StartTransientUnit"]);
+});
+
 test("the pid of the container's process is put into the call", async () => {
   const { path: at } = await listen();
   const clone: Op = {
@@ -353,6 +362,18 @@ describe("a connection that is closed", () => {
     const ran = await runOps(directory, [startOp(record(`unix:path=${at}`, true), PROPERTIES)]);
     expect(ran).toMatchObject({ status: 0, failures: [] });
     expect(bus?.peers).toHaveLength(2);
+  });
+
+  test("by somebody who is not there for a moment", async () => {
+    const at = socket();
+    const first = await fakeBus(at, { call: (_, __, peer) => peer.close() });
+    const running = runOps(directory, [startOp(record(`unix:path=${at}`, true), PROPERTIES)]);
+    while (first.peers.length === 0) await Bun.sleep(1);
+    await first.close();
+    fs.rmSync(at, { force: true });
+    await Bun.sleep(150);
+    bus = await fakeBus(at, { call: obey(UNIT) });
+    expect(await running).toMatchObject({ status: 0, failures: [] });
   });
 
   test("after the call was heard: that the unit exists is what was wanted", async () => {

@@ -7,11 +7,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { fileURLToPath } from "node:url";
+import { Containers, DONE, type Ran, shown, systemctl } from "./lib/containers.ts";
 
-const RUNTIME = process.env.RUNTIME ?? fileURLToPath(new URL("../../dist/tsrunc", import.meta.url));
 const SLICE = "tsr-holds.slice";
 
 /** What `systemctl show` says and what the files hold. */
@@ -217,64 +215,18 @@ function device(rate: number): object {
   return { major, minor, rate };
 }
 
-let work = "";
-const ctl = (...args: string[]) => execFileSync("systemctl", args, { encoding: "utf8" });
+const containers = new Containers(SLICE);
 const unitOf = (id: string) => `t-${id}.scope`;
 const directoryOf = (id: string) => `/sys/fs/cgroup/tsr.slice/${SLICE}/${unitOf(id)}`;
 
-function runtime(...args: string[]): { readonly status: number | null; readonly error: string } {
-  // A container that goes on must not hold a pipe.
-  const err = fs.openSync(path.join(work, "err"), "w+");
-  const { status } = spawnSync(RUNTIME, ["--root", path.join(work, "state"), "--systemd-cgroup", ...args], {
-    stdio: ["ignore", "ignore", err],
-  });
-  fs.closeSync(err);
-  return { status, error: fs.readFileSync(path.join(work, "err"), "utf8") };
-}
-
-function create(id: string, resources: object, more: object = {}): void {
-  const bundle = path.join(work, id);
-  for (const name of ["bin", "proc", "dev", "tmp"])
-    fs.mkdirSync(path.join(bundle, "rootfs", name), { recursive: true });
-  const busybox = execFileSync("sh", ["-c", "command -v busybox"], { encoding: "utf8" }).trim();
-  fs.copyFileSync(busybox, path.join(bundle, "rootfs/bin/busybox"));
-  const config = {
-    ociVersion: "1.2.0",
-    root: { path: "rootfs" },
-    process: { user: { uid: 0, gid: 0 }, cwd: "/", env: ["PATH=/bin"], args: ["/bin/busybox", "sleep", "100000"] },
-    mounts: [
-      { destination: "/proc", type: "proc", source: "proc" },
-      { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["mode=755"] },
-    ],
-    linux: {
-      cgroupsPath: `${SLICE}:t:${id}`,
-      namespaces: [{ type: "pid" }, { type: "mount" }, { type: "cgroup" }],
-      resources,
-      ...more,
-    },
-  };
-  fs.writeFileSync(path.join(bundle, "config.json"), JSON.stringify(config));
-  expect(runtime("run", "-d", "--bundle", bundle, id)).toEqual({ status: 0, error: "" });
-}
-
-function update(id: string, resources: object): { readonly status: number | null; readonly error: string } {
-  const file = path.join(work, "resources.json");
-  fs.writeFileSync(file, JSON.stringify(resources));
-  return runtime("update", "--resources", file, id);
-}
-
 /** What is held of what a row asks for. */
 function held(id: string, { show, files }: Held): Held {
-  const lines = ctl("show", unitOf(id), "-p", Object.keys(show).join(",")).trim().split("\n");
-  const shown = Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
-  );
   const read = (file: string, begin: string) => {
     const text = fs.readFileSync(path.join(directoryOf(id), file), "utf8").trim();
     return text.split("\n").find((line) => line === begin) ?? text;
   };
   return {
-    show: Object.fromEntries(Object.keys(show).map((name) => [name, shown[name] ?? ""])),
+    show: shown(unitOf(id), Object.keys(show)),
     files: Object.fromEntries(Object.entries(files).map(([file, begin]) => [file, read(file, begin)])),
   };
 }
@@ -288,7 +240,7 @@ function everything(): Readonly<Record<string, string>> {
         continue;
       found[`${id} ${file}`] = fs.readFileSync(path.join(directoryOf(id), file), "utf8").trim();
     }
-    found[`${id} properties`] = ctl("show", unitOf(id))
+    found[`${id} properties`] = systemctl("show", unitOf(id))
       .split("\n")
       .filter((line) =>
         /^(Memory|CPU|Allowed|IO|Tasks|Device|OOM)[A-Za-z]*(Max|Min|Low|High|Weight|USec|CPUs|Nodes|Policy|Allow)=/.test(
@@ -309,21 +261,21 @@ let table: Readonly<Record<string, Row>> = {};
 
 /** systemd writes what it holds after it has answered, so both are read after it has nothing left to do. */
 function settle(): void {
-  ctl("show", "-p", "Version");
+  systemctl("show", "-p", "Version");
 }
 
-const failures: Record<string, { readonly status: number | null; readonly error: string }> = {};
+const failures: Record<string, Ran> = {};
 
 beforeAll(() => {
-  work = fs.mkdtempSync(path.join(tmpdir(), "tsrunc-holds-"));
+  const { work } = containers;
   fs.writeFileSync(path.join(work, "disk"), Buffer.alloc(MIB));
   spawnSync("modprobe", ["loop"]);
   const loop = execFileSync("losetup", ["-f", "--show", path.join(work, "disk")], { encoding: "utf8" }).trim();
   disk = fs.readFileSync(`/sys/block/${path.basename(loop)}/dev`, "utf8").trim();
-  create("probe", {});
+  containers.create("probe", {});
   const has = (file: string | undefined) => file === undefined || fs.existsSync(path.join(directoryOf("probe"), file));
   table = Object.fromEntries(Object.entries(rows()).filter(([, { needs }]) => has(needs)));
-  runtime("delete", "--force", "probe");
+  containers.remove("probe");
   const look = (phase: string, which: "held" | "updated") => {
     settle();
     for (const [id, name] of names) {
@@ -332,39 +284,39 @@ beforeAll(() => {
     }
   };
   Object.entries(table).forEach(([name, { resources }], i) => {
-    create(`r${i}`, resources);
+    containers.create(`r${i}`, resources);
     names.set(`r${i}`, name);
   });
   look("create", "held");
   before.reload = everything();
-  ctl("daemon-reload");
+  systemctl("daemon-reload");
   look("reload", "held");
   before.reexec = everything();
-  ctl("daemon-reexec");
+  systemctl("daemon-reexec");
   look("reexec", "held");
   before.failure = everything();
   for (const [id, name] of names) {
     // The kernel refuses the last of the files only.
     const { update: wanted } = table[name] as Row & { readonly update: { readonly unified?: object } };
-    failures[name] = update(id, {
+    failures[name] = containers.update(id, {
       ...wanted,
       unified: { ...(wanted as { unified?: object }).unified, "cgroup.max.depth": "x" },
     });
   }
   look("failed update", "held");
   before.update = everything();
-  for (const [id, name] of names) failures[`${name}: update`] = update(id, (table[name] as Row).update);
+  for (const [id, name] of names) failures[`${name}: update`] = containers.update(id, (table[name] as Row).update);
   look("update", "updated");
   before.again = everything();
-  ctl("daemon-reload");
+  systemctl("daemon-reload");
   look("reload after update", "updated");
   before.end = everything();
 }, 600_000);
 
 afterAll(() => {
-  for (const id of names.keys()) runtime("delete", "--force", id);
+  for (const id of names.keys()) containers.remove(id);
   spawnSync("losetup", ["-D"]);
-  fs.rmSync(work, { recursive: true, force: true });
+  fs.rmSync(containers.work, { recursive: true, force: true });
 }, 120_000);
 
 const PHASES = [
@@ -391,7 +343,7 @@ test("a reload changes nothing, nor does it to be executed anew, nor an update t
 test("the updates that were to fail did, and the others did not", () => {
   for (const name of Object.keys(table)) {
     expect([name, failures[name]?.status]).toEqual([name, 1]);
-    expect(failures[`${name}: update`]).toEqual({ status: 0, error: "" });
+    expect(failures[`${name}: update`]).toEqual(DONE);
   }
 });
 
@@ -399,11 +351,16 @@ test("the table is not nearly empty: what a kernel lacks is little", () => {
   expect(Object.keys(table).length).toBeGreaterThan(18);
 });
 
-/** Whether a device can be opened in a container: `r` by reading, `w` by writing. */
-function opens(id: string, node: string): string {
-  const can = (words: string) => runtime("exec", id, "/bin/busybox", "sh", "-c", words).status === 0;
-  return `${can(`: < ${node}`) ? "r" : ""}${can(`: >> ${node}`) ? "w" : ""}`;
-}
+test("containers are made, changed and removed while systemd is executed anew", async () => {
+  for (let round = 0; round < 3; round++) {
+    const reexec = Bun.spawn(["systemctl", "daemon-reexec"]);
+    const id = `again${round}`;
+    containers.create(id, { pids: { limit: 20 } });
+    expect(containers.update(id, { pids: { limit: 30 } })).toEqual(DONE);
+    expect(containers.remove(id)).toEqual(DONE);
+    expect(await reexec.exited).toBe(0);
+  }
+}, 120_000);
 
 test("devices: systemd's rules allow what ours do, before and after a reload", () => {
   const nodes = [
@@ -416,9 +373,9 @@ test("devices: systemd's rules allow what ours do, before and after a reload", (
       { allow: true, type: "c", major: 10, minor: 229, access: "r" },
     ],
   };
-  create("devices", resources, { devices: nodes });
-  create("all", { devices: [{ allow: true, access: "rwm" }] }, { devices: nodes });
-  create(
+  containers.create("devices", resources, { devices: nodes });
+  containers.create("all", { devices: [{ allow: true, access: "rwm" }] }, { devices: nodes });
+  containers.create(
     "hole",
     {
       devices: [
@@ -429,25 +386,29 @@ test("devices: systemd's rules allow what ours do, before and after a reload", (
     { devices: nodes },
   );
   const look = () => ({
-    narrow: [opens("devices", "/dev/fuse"), opens("devices", "/dev/hpet"), opens("devices", "/dev/null")],
-    all: opens("all", "/dev/fuse"),
-    hole: [opens("hole", "/dev/fuse"), opens("hole", "/dev/null")],
+    narrow: [
+      containers.opens("devices", "/dev/fuse"),
+      containers.opens("devices", "/dev/hpet"),
+      containers.opens("devices", "/dev/null"),
+    ],
+    all: containers.opens("all", "/dev/fuse"),
+    hole: [containers.opens("hole", "/dev/fuse"), containers.opens("hole", "/dev/null")],
   });
   const expected = { narrow: ["r", "", "rw"], all: "rw", hole: ["", "rw"] };
   try {
     expect(look()).toEqual(expected);
-    const shown = ctl("show", unitOf("devices"), "-p", "DevicePolicy,DeviceAllow");
+    const shown = systemctl("show", unitOf("devices"), "-p", "DevicePolicy,DeviceAllow");
     expect(shown).toContain("DevicePolicy=strict");
     expect(shown).toMatch(/^DeviceAllow=\/dev\/char\/10:229 r$/m);
     expect(shown).toMatch(/^DeviceAllow=char-136 rwm$/m);
-    expect(ctl("show", unitOf("all"), "-p", "DevicePolicy,DeviceAllow")).toContain("DevicePolicy=auto");
-    ctl("daemon-reload");
+    expect(systemctl("show", unitOf("all"), "-p", "DevicePolicy,DeviceAllow")).toContain("DevicePolicy=auto");
+    systemctl("daemon-reload");
     expect(look()).toEqual(expected);
-    expect(update("devices", { memory: { limit: 64 * MIB } })).toEqual({ status: 0, error: "" });
+    expect(containers.update("devices", { memory: { limit: 64 * MIB } })).toEqual(DONE);
     expect(look()).toEqual(expected);
-    ctl("daemon-reexec");
+    systemctl("daemon-reexec");
     expect(look()).toEqual(expected);
   } finally {
-    for (const id of ["devices", "all", "hole"]) runtime("delete", "--force", id);
+    for (const id of ["devices", "all", "hole"]) containers.remove(id);
   }
 }, 120_000);

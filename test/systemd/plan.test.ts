@@ -135,12 +135,56 @@ test("a container that owns its cgroup", () => {
   );
 });
 
-test("what it needs: systemd, and cgroup v2 alone", () => {
+test("what it needs: systemd, and on cgroup v1 its own hierarchy and root", () => {
   expect(refusal(() => planCgroup(INPUT, facts(v2Host())))).toMatchObject({ code: "unsupported" });
-  const v1 = refusal(() => planCgroup(INPUT, facts(v1Host("/", BOOTED))));
-  expect(v1.message).toContain("cgroup v2 alone");
-  expect(v1.hint).toContain("--systemd-cgroup");
   expect(refusal(() => planCgroup(INPUT, facts(fakeHost({})))).code).toBe("unsupported");
+  const rootless = refusal(() => planCgroup({ ...INPUT, rootless: true }, facts(v1Host("/", BOOTED))));
+  expect(rootless.message).toContain("cgroup v2 alone");
+  expect(rootless.hint).toContain("--systemd-cgroup");
+});
+
+test("cgroup v1: the process enters, systemd starts the scope, and the limits are written after that", () => {
+  const resources = { memory: { limit: 1 << 20 }, cpu: { shares: 512, quota: 33333, cpus: "0" }, pids: { limit: 9 } };
+  const plan = planCgroup({ ...INPUT, resources }, facts(v1Host("/", BOOTED)));
+  const own = "a.slice/a-b.slice/pre-c1.scope";
+  expect(plan.record.paths["name=systemd"]).toBe(`/sys/fs/cgroup/systemd/${own}`);
+  expect(plan.record.paths.freezer).toBe(`/sys/fs/cgroup/freezer/${own}`);
+  expect(plan.record.systemd?.unit).toBe("pre-c1.scope");
+  expect(plan.enter.map(show)).toContain(`write cpuset/${own}/tasks 0`);
+  expect(plan.prepare.map(show).filter((line) => line.startsWith("write"))).toEqual([
+    "write cpuset/a.slice/cpuset.cpus 0-3",
+    "write cpuset/a.slice/cpuset.mems 0",
+    "write cpuset/a.slice/a-b.slice/cpuset.cpus 0-3",
+    "write cpuset/a.slice/a-b.slice/cpuset.mems 0",
+    `write cpuset/${own}/cpuset.cpus 0`,
+    `write cpuset/${own}/cpuset.mems 0`,
+  ]);
+  const [first, second, ...rest] = plan.adopt ?? [];
+  expect(properties(first)).toMatchObject({
+    Slice: "a-b.slice",
+    MemoryLimit: 1n << 20n,
+    CPUShares: 512n,
+    CPUQuotaPerSecUSec: 340000n,
+    TasksMax: 9n,
+  });
+  expect(second).toMatchObject({ op: "inCgroup", line: `:name=systemd:/${own}` });
+  expect(rest.map(show)).toEqual([
+    `write memory/${own}/memory.limit_in_bytes 1048576`,
+    `write cpu,cpuacct/${own}/cpu.shares 512`,
+    `write cpu,cpuacct/${own}/cpu.cfs_period_us 100000`,
+    `write cpu,cpuacct/${own}/cpu.cfs_quota_us 34000`,
+    `write pids/${own}/pids.max 9`,
+  ]);
+});
+
+test("cgroup v1: an update tells systemd too", () => {
+  const { record } = planCgroup(INPUT, facts(v1Host("/", BOOTED)));
+  const cpu = `${record.paths.cpu}`;
+  const host = v1Host("/", { [`${cpu}/cpu.cfs_quota_us`]: "-1\n", [`${cpu}/cpu.cfs_period_us`]: "100000\n" });
+  const { ops, tell } = updatePlan({ cpu: { quota: 12345 }, memory: { limit: -1 } }, record, facts(host));
+  expect(ops.map(show).at(-1)).toEndWith("cpu.cfs_quota_us 13000");
+  expect(texts(busCall(tell[0]).call)[0]).toContain('["MemoryLimit", 18446744073709551615]');
+  expect(texts(busCall(tell[0]).call)[0]).toContain('["CPUQuotaPerSecUSec", 130000]');
 });
 
 test("removal ends with the unit, unless systemd has taken it away", () => {

@@ -8,8 +8,16 @@ import type { Property } from "./collect.ts";
 export interface UnitRecord {
   readonly unit: string;
   readonly addresses: readonly BusAddress[];
-  /** A file that is there while systemd knows the unit. */
+  /** A file that is there while systemd knows the unit; "" where that is not known. */
   readonly file: string;
+}
+
+/** What is kept of a unit. */
+export function unitRecord(
+  { addresses, transient }: { readonly addresses: readonly BusAddress[]; readonly transient: string },
+  unit: string,
+): UnitRecord {
+  return { unit, addresses, file: transient === "" ? "" : `${transient}/${unit}` };
 }
 
 const MANAGER = {
@@ -30,9 +38,14 @@ const LEAVE_MS = 5_000;
 
 const UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists";
 const NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit";
-/** What passes by itself: too many connections or answers under way, jobs of others that are in the way. */
+/**
+ * What passes by itself: too many connections or answers under way, a manager that is just executed anew, jobs of others
+ * that are in the way.
+ */
 const PASSING = [
   "org.freedesktop.DBus.Error.LimitsExceeded",
+  "org.freedesktop.DBus.Error.ServiceUnknown",
+  "org.freedesktop.DBus.Error.NameHasNoOwner",
   "org.freedesktop.systemd1.TransactionIsDestructive",
 ] as const;
 /** How a manager refuses a property that it does not know, or a value of it that came later. */
@@ -89,15 +102,15 @@ export function stopOp(record: UnitRecord): OpOf<"busCall"> {
     ahead: forget,
     ignore: [NO_SUCH_UNIT],
     after: forget,
-    file,
+    file: file === "" ? undefined : file,
     warn: true,
     what: `stop unit \`${unit}\``,
   };
 }
 
-/** Fails where the process is not in the cgroup that later verbs rely on. */
-export function placeOp(cgroup: string): Op {
-  return { op: "inCgroup", line: `0::${cgroup}`, at: "/linux/cgroupsPath", what: "systemd" };
+/** Fails where the process is not in the cgroup that later verbs rely on. `line`: the end of a line of /proc/PID/cgroup. */
+export function placeOp(line: string): Op {
+  return { op: "inCgroup", line, at: "/linux/cgroupsPath", what: "systemd" };
 }
 
 const NOTHING = new Uint8Array(0);

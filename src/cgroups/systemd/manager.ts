@@ -1,7 +1,7 @@
 /** Which systemd is to manage a container's cgroup, and how it is reached. */
 import process from "node:process";
 import { TsruncError } from "../../errors.ts";
-import { type CgroupFacts, words } from "../facts.ts";
+import { type CgroupFacts, parseOwnCgroups, words } from "../facts.ts";
 import { type BusAddress, pathAddress } from "./addresses.ts";
 
 export interface Manager {
@@ -10,7 +10,7 @@ export interface Manager {
   readonly addresses: readonly BusAddress[];
   /** The cgroup that its slices are in, below the mount point; "" for the root. */
   readonly cgroup: string;
-  /** Where it keeps the files of transient units, as long as the unit is loaded. */
+  /** Where it keeps the files of transient units, as long as the unit is loaded; "" where that is not known. */
   readonly transient: string;
   readonly defaultSlice: string;
 }
@@ -53,11 +53,8 @@ function systemAddresses(named: string | undefined): readonly BusAddress[] {
 
 /** systemd in a container sees its own cgroups below those of the host: they start where init is. */
 function systemCgroup({ host }: CgroupFacts): string {
-  const line = host
-    .read("/proc/1/cgroup")
-    ?.split("\n")
-    .find((l) => l.startsWith("0::"));
-  const path = line?.slice(3) ?? "";
+  const own = parseOwnCgroups(host.read("/proc/1/cgroup") ?? "");
+  const path = own.get("name=systemd") ?? own.get("") ?? "";
   return path.endsWith("/init.scope") ? path.slice(0, -"/init.scope".length) : "";
 }
 
@@ -77,7 +74,9 @@ function userManager(facts: CgroupFacts, env: Environment, euid: number): Manage
   if (addresses.length === 0) return undefined;
   const cgroup = userCgroup(facts, uid);
   if (cgroup === undefined) throw noManager(true);
-  return { kind: "user", addresses, cgroup, transient: `${directory}/systemd/transient`, defaultSlice: "user.slice" };
+  // The bus may have been named without the directory.
+  const transient = host.exists(`${directory}/systemd`) ? `${directory}/systemd/transient` : "";
+  return { kind: "user", addresses, cgroup, transient, defaultSlice: "user.slice" };
 }
 
 /** Ours, if we run below the user's manager, else where systemd-logind starts it (user@.service(5)). */

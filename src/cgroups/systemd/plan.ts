@@ -2,15 +2,16 @@ import { TsruncError } from "../../errors.ts";
 import type { Op } from "../../program/ops.ts";
 import { controllerOps } from "../controllers.ts";
 import { devicePolicy } from "../device-rules.ts";
-import { type CgroupFacts, type Hierarchy, unifiedControllers, words } from "../facts.ts";
+import { type CgroupFacts, unifiedControllers, words } from "../facts.ts";
 import { delegation, deviceOps, isPseudo, limitsV2, unavailable } from "../plan-v2.ts";
-import type { CgroupInput, CgroupPlan, CgroupRecord } from "../types.ts";
+import type { CgroupInput, CgroupPlan } from "../types.ts";
 import { annotatedProperties } from "./annotations.ts";
-import { placeOp, startOp } from "./calls.ts";
+import { placeOp, startOp, unitRecord } from "./calls.ts";
 import { deviceProperties } from "./devices.ts";
 import { exactResources, fromBfq } from "./exact.ts";
 import { findManager, type Manager } from "./manager.ts";
-import { parseUnit, slicePath, type Unit } from "./names.ts";
+import { parseUnit, slicePath } from "./names.ts";
+import { planSystemdV1 } from "./plan-v1.ts";
 import { limitProperties, merged, scopeProperties } from "./properties.ts";
 
 /** Controllers that systemd manages itself and, with Delegate=, switches on for a scope. */
@@ -22,14 +23,16 @@ const MANAGED = ["cpu", "cpuset", "io", "memory", "pids"];
  * written to the files too: the kernel's refusal of a value is an error then, and some have no property.
  */
 export function planSystemd(given: CgroupInput, facts: CgroupFacts): CgroupPlan {
+  const hierarchy = facts.mode === "v2" ? facts.v2 : undefined;
+  if (hierarchy === undefined) return planSystemdV1(given, facts);
   const input = { ...given, resources: exactResources(given.resources ?? {}) };
-  const hierarchy = unified(facts);
   const manager = findManager(input.rootless, facts);
   const unit = parseUnit(input, manager.defaultSlice);
   const cgroup = `${manager.cgroup}${slicePath(unit.slice)}/${unit.name}`;
   const directory = hierarchy.mount + cgroup;
   const { limits, needed, warnings } = limitOps(input, facts, manager, directory);
-  const record = recordOf(manager, unit, directory);
+  const systemd = unitRecord(manager, unit.name);
+  const record = { version: "v2", manager: "systemd", paths: { "": directory }, systemd } as const;
   const properties = merged(
     scopeProperties(input.id, unit.slice),
     limitProperties(input.resources, "/linux/resources"),
@@ -38,26 +41,14 @@ export function planSystemd(given: CgroupInput, facts: CgroupFacts): CgroupPlan 
   );
   const others = [...needed.keys()];
   const adopt: Op[] = [
-    startOp(record.systemd, properties),
-    placeOp(cgroup),
+    startOp(systemd, properties),
+    placeOp(`0::${cgroup}`),
     ...ownerOps(input, facts, directory),
     ...(others.length > 0 ? controllerOps(hierarchy, directory, others, needed, facts.host, false) : []),
     ...limits,
     ...deviceOps(input, facts, directory, true),
   ];
   return { prepare: [], attach: [], enter: [], adopt, record, warnings };
-}
-
-function unified({ mode, v2 }: CgroupFacts): Hierarchy {
-  if (mode === "v2" && v2 !== undefined) return v2;
-  throw new TsruncError("unsupported", "the systemd cgroup driver needs a host with cgroup v2 alone", {
-    hint: "boot with systemd.unified_cgroup_hierarchy=1, or run without --systemd-cgroup",
-  });
-}
-
-function recordOf({ addresses, transient }: Manager, { name: unit }: Unit, directory: string) {
-  const systemd = { unit, addresses, file: `${transient}/${unit}` };
-  return { version: "v2", manager: "systemd", paths: { "": directory }, systemd } as const satisfies CgroupRecord;
 }
 
 /** config-linux.md, "Cgroup ownership". */
