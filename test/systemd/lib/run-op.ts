@@ -22,14 +22,14 @@ export async function runOps(directory: string, launcher: readonly Op[], init: r
   const bytes = encode(program, { reporter: [], context: "", timings: false });
   const file = `${directory}/program-${crypto.randomUUID()}`;
   fs.writeFileSync(file, bytes);
-  const fd = fs.openSync(file, "r");
+  const fd = fs.openSync(file, "r+");
   const begin = performance.now();
-  const child = spawn(process.env.TSRUNC_INIT ?? INIT, [file], { stdio: ["ignore", "ignore", "inherit"] });
+  const child = spawn(INIT, ["3"], { stdio: ["ignore", "ignore", "inherit", fd] });
   const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
     child.once("exit", (code, by) => resolve([code, by]));
   });
   const milliseconds = performance.now() - begin;
-  const reports = readReports(fs.readFileSync(fd), bytes.length);
+  const reports = readReports(fs.readFileSync(file), bytes.length);
   fs.closeSync(fd);
   fs.rmSync(file, { force: true });
   const errors = (kind: string) =>
