@@ -53,7 +53,7 @@ function remove(context: Context, root: string, record: StateRecord, force: bool
   ];
   return context.perform(
     { launcher, init: [], cleanup: [], cleanupFrom: launcher.length, keepFds: 0 },
-    { ...launchOptions(context, id), ...hookDirectory(input) },
+    { ...launchOptions(context, id), ...hookDirectory(input), leaves: true },
   );
 }
 

@@ -20,8 +20,9 @@ export interface TimingOutput {
 }
 
 export interface LaunchOptions extends InitSource {
-  /** The container's id: what remains after a failure goes with `delete --force`. */
   readonly id: string;
+  /** Where the program fails something of the container is left, whatever its `cleanup` did: it is for the user to remove. */
+  readonly leaves?: boolean;
   /** RLIMIT_FSIZE that the container's process and hooks get, as `SOFT:HARD`, where it was lifted for us. */
   readonly fileSize?: string | undefined;
   /** Working directory, for hooks; absent: as it is. */
@@ -45,6 +46,8 @@ export type Perform = (program: Program, options: LaunchOptions) => number | Pro
 
 /** What the reporter needs to know; it travels inside the program's file. */
 export interface ReportContext {
+  readonly id: string;
+  readonly leaves?: boolean | undefined;
   readonly logPath: string | undefined;
   readonly logFormat: "text" | "json";
   readonly debug: boolean;
@@ -63,12 +66,12 @@ export interface ReportContext {
  * @returns its descriptor @throws TsruncError `io`
  */
 export function writeProgram(program: Program, options: LaunchOptions, closeOnExec: boolean): number {
-  const { logPath, logFormat, debug, failureStatus, initLabels, timings } = options;
+  const { id, leaves, logPath, logFormat, debug, failureStatus, initLabels, timings } = options;
   const labels = labelsOf(program);
   mark("labels");
   const phases = timedPhases();
   const context: ReportContext = {
-    ...{ logPath, logFormat, debug, failureStatus, labels, initLabels, timings, phases },
+    ...{ id, leaves, logPath, logFormat, debug, failureStatus, labels, initLabels, timings, phases },
     ...(debug ? { notes: programNotes(program) } : {}),
   };
   const bytes = encode(program, {

@@ -74,6 +74,19 @@ export function labelsOf(program: Program): Labels {
   };
 }
 
+/** Failures with the way to remove what is left of a container, where something is. */
+export function withRest(
+  failures: readonly TsruncError[],
+  reports: readonly Report[],
+  { id, leaves }: { readonly id: string; readonly leaves?: boolean | undefined },
+): readonly TsruncError[] {
+  if (leaves !== true && !reports.some(({ kind, list }) => kind === "warning" && list === "cleanup")) return failures;
+  const rest = `what is left of \`${id}\` is removed by \`delete --force ${id}\``;
+  return failures.map(({ code, message, at, errno, hint }) => {
+    return new TsruncError(code, message, { at, errno, hint: hint === undefined ? rest : `${hint}; ${rest}` });
+  });
+}
+
 /** The error of an op. The wordings of `lookup` and `exec` are those that engines match on. */
 export function opError(report: Report, label: Label | undefined): TsruncError {
   const [op, what, at] = label ?? ["exec", null, null];

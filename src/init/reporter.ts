@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import type { TsruncError } from "../errors.ts";
 import { LITTLE, viewOf } from "../sys/endian.ts";
 import type { ReportContext } from "./launch.ts";
-import { type Label, opError, type Report, readReports } from "./report.ts";
+import { type Label, opError, type Report, readReports, withRest } from "./report.ts";
 
 const CONTEXT_AT = 64;
 
@@ -31,7 +31,7 @@ export function readOutcome(fd: number): Outcome {
   const reports = readReports(file, view.getUint32(8, LITTLE));
   const errors = (kind: Report["kind"]) =>
     reports.filter((r) => r.kind === kind).map((r) => opError(r, reportLabel(r, context)));
-  const failures = errors("failure");
+  const failures = withRest(errors("failure"), reports, context);
   const status = reports.find((r) => r.kind === "status")?.aux ?? 1;
   return {
     context,

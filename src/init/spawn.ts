@@ -8,7 +8,7 @@ import type { Program } from "../program/program.ts";
 import { errnoName } from "../sys/errno.ts";
 import { initPath } from "./executable.ts";
 import { faultOf, type LaunchOptions, writeProgram } from "./launch.ts";
-import { labelsOf, opError, type Report } from "./report.ts";
+import { labelsOf, opError, type Report, withRest } from "./report.ts";
 import { readOutcome, reportLabel } from "./reporter.ts";
 import type { InitServer, ServedChild } from "./server.ts";
 import { STDIO_INHERIT, STDIO_NULL } from "./wire.ts";
@@ -64,7 +64,8 @@ export async function executeProgram(
   const labels = { labels: reports.length === 0 ? {} : labelsOf(program), initLabels: launch.initLabels };
   const errors = (kind: Report["kind"]) =>
     reports.filter((r) => r.kind === kind).map((r) => opError(r, reportLabel(r, labels)));
-  return { status: conclude(errors("failure"), errors("warning"), status, options), child };
+  const failures = withRest(errors("failure"), reports, launch);
+  return { status: conclude(failures, errors("warning"), status, options), child };
 }
 
 /** Undefined where there are more descriptors than a request holds. */

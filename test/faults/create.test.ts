@@ -74,10 +74,13 @@ test("any op of the cleaning up, after an op failed", async () => {
     if (at.error === "KILL") return await killedProblems(outcome, id);
     const [warning = "", message = "", ...more] = outcome.stderr.trim().split("\n");
     const told = warning.includes("level=warning") && message.includes("(at /process/args/0)") && more.length === 0;
+    // What remains is said, and how it goes.
+    const wayOut = message.includes(`\`delete --force ${id}\``);
     const kept = (await leftOf(id, 0)).some((text) => text.startsWith("state "));
     return [
       ...(outcome.status === 1 && told ? [] : [`status ${outcome.status}: ${outcome.stderr}`]),
       ...(kept ? [] : ["the state directory is gone"]),
+      ...(wayOut ? [] : [`the message does not say how the rest goes: ${message}`]),
       ...(await deleteProblems(id)),
     ];
   });

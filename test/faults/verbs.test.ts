@@ -119,6 +119,8 @@ test.each(["EIO", "KILL"])("delete --force: %s of any op is made good by a secon
     const id = await started();
     const outcome = await tsrunc(["delete", "--force", id], fault);
     const repeated = outcome.status === 0 ? [] : await deleteProblems(id);
+    if (outcome.status === 1 && !outcome.stderr.includes(`\`delete --force ${id}\``))
+      repeated.push(`the message does not say how the rest goes: ${outcome.stderr}`);
     return { outcome, problems: [...repeated, ...(await leftOf(id))].map((text) => `${fault}: ${text}`) };
   });
   expect(problems).toEqual([]);

@@ -10,12 +10,17 @@ const CGROUP_MOUNTS = readFileSync("/proc/self/mounts", "utf8")
   .filter(([, , type]) => type === "cgroup" || type === "cgroup2")
   .map(([, target]) => target ?? "");
 
-/** Processes whose command line or environment bears the mark; zombies have neither. */
+/** Processes whose command line, environment or cgroup bears the mark: init has wiped the first two. Zombies have none. */
 function processes(mark: string): string[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && name !== `${process.pid}`)
-    .filter((pid) => `${readOrEmpty(`/proc/${pid}/cmdline`)}${readOrEmpty(`/proc/${pid}/environ`)}`.includes(mark))
+    .filter((pid) => traces(pid).includes(mark))
     .map((pid) => `process ${pid}: ${readOrEmpty(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`);
+}
+
+function traces(pid: string): string {
+  const name = (file: string) => readOrEmpty(`/proc/${pid}/${file}`);
+  return name("stat").includes(") Z ") ? "" : `${name("cmdline")}${name("environ")}${name("cgroup")}`;
 }
 
 function cgroups(id: string): string[] {

@@ -66,11 +66,32 @@ export async function sweep(subject: Subject, cases: readonly Case[], judge: Jud
   return problems;
 }
 
-/** `delete --force` succeeds and leaves nothing. */
+/** Whatever is left, `state` and `list` can tell of it, or say that there is nothing. */
+export async function lookProblems(id: string): Promise<string[]> {
+  const state = await tsrunc(["state", id]);
+  const list = await tsrunc(["list", "--format", "json"]);
+  const told = state.status === 0 ? stateProblem(state.stdout) : messageProblem(state.stderr, undefined);
+  return [
+    ...(told === undefined ? [] : [`state: ${told}`]),
+    ...(list.status === 0 && !list.stderr.includes(id) ? [] : [`list: status ${list.status}: ${list.stderr}`]),
+    ...(list.stdout.includes(`"${id}"`) === (state.status === 0) ? [] : [`state and list differ: ${list.stdout}`]),
+  ];
+}
+
+function stateProblem(text: string): string | undefined {
+  const { status } = JSON.parse(text) as { status: string };
+  return ["creating", "created", "running", "stopped"].includes(status) ? undefined : status;
+}
+
+/** The container can be looked at, and `delete --force` succeeds and leaves nothing. */
 export async function deleteProblems(id: string): Promise<string[]> {
+  const seen = await lookProblems(id);
   const { status, stderr } = await tsrunc(["delete", "--force", id]);
   const left = await leftOf(id);
+  const gone = await tsrunc(["state", id]);
   return [
+    ...seen,
+    ...(gone.status === 1 && gone.stderr.includes("does not exist") ? [] : [`state after delete: ${gone.stderr}`]),
     ...(status === 0 ? [] : [`delete --force: status ${status}: ${stderr}`]),
     ...left.map((text) => `left after delete --force: ${text}`),
   ];
@@ -88,6 +109,7 @@ export async function failureProblems(at: Case, { status, stderr }: Outcome, id:
     ...(status === 1 ? [] : [`status ${status}`]),
     ...(message === undefined ? [] : [message]),
     ...left.map((text) => `left: ${text}`),
+    ...(await deleteProblems(id)),
   ];
 }
 
