@@ -8,7 +8,7 @@ export const VERSION = "0.16.2";
 /** Debian keeps the source as its author published it. */
 const FILE = "quickjs-ng_0.16.2.orig.tar.gz";
 const POOL = "pool/main/q/quickjs-ng";
-const SHA256 = "6ee0c983477c9b145909d873ed1a57422001927f7706b63859abf8e816d2d88c";
+export const SHA256 = "6ee0c983477c9b145909d873ed1a57422001927f7706b63859abf8e816d2d88c";
 const FOLDER = join(ROOT, "dist/quickjs");
 /** What {@link FILE} holds. */
 export const SOURCE = join(FOLDER, VERSION);
@@ -66,11 +66,13 @@ function unpack() {
 /** Compiles what has not been compiled yet: the headers' folder, the objects, and flags for what includes the headers. */
 export async function quickjs(toolchain) {
   unpack();
-  const folder = join(FOLDER, `${VERSION}-${toolchain.arch}-${toolchain.compiler.split("/").at(-1)}`);
+  // The names of files are in its assertions: the directory of the build is none of what is built.
+  const flags = [...FLAGS, ...LEAN, `-ffile-prefix-map=${FOLDER}=.`, ...toolchain.flags];
+  const key = createHash("sha256").update(flags.join(" ")).digest("hex").slice(0, 8);
+  const folder = join(FOLDER, `${VERSION}-${toolchain.arch}-${toolchain.compiler.split("/").at(-1)}-${key}`);
   mkdirSync(folder, { recursive: true });
   const object = (name) => join(folder, `${name}.o`);
   const missing = SOURCES.filter((name) => !existsSync(object(name)));
-  const flags = [...FLAGS, ...LEAN, ...toolchain.flags];
   await runAll(
     missing.map((name) => [
       toolchain.compiler,

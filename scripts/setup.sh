@@ -13,7 +13,7 @@ die() {
 BUILD_NEEDS="/usr/bin/cc:gcc /usr/include/stdio.h:libc6-dev musl-gcc:musl-tools objcopy:binutils busybox:busybox-static xz:xz-utils
   unshare:util-linux ps:procps mount:mount git:git"
 TEST_NEEDS="script:bsdutils ip:iproute2 runc:runc crun:crun newuidmap:uidmap jq:jq strace:strace
-  zsh:zsh fish:fish mandoc:mandoc man:man-db /usr/include/seccomp.h:libseccomp-dev"
+  zsh:zsh fish:fish mandoc:mandoc man:man-db lintian:lintian /usr/include/seccomp.h:libseccomp-dev"
 
 missing_packages() { # NEEDS
   local pair

@@ -1,5 +1,7 @@
 /** Where tsrunc-init is executed from: always a private, sealed copy, never a file of the host (CVE-2019-5736). */
 import * as fs from "node:fs";
+import { createRequire } from "node:module";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { TsruncError } from "../errors.ts";
 import { errnoName, errnoPhrase } from "../sys/errno.ts";
@@ -58,7 +60,17 @@ function readImage(): Buffer {
       // the next place: which one it is depends on how this file was built
     }
   }
-  throw new TsruncError("io", "tsrunc-init was not found beside this program", {
-    hint: "build it with `npm run build`",
-  });
+  return platformImage();
+}
+
+/** Installed from npm, it is in the package of the architecture. */
+function platformImage(): Buffer {
+  const name = `@tsrunc/linux-${process.arch}`;
+  try {
+    return fs.readFileSync(createRequire(import.meta.url).resolve(`${name}/tsrunc-init`));
+  } catch {
+    throw new TsruncError("io", "tsrunc-init was not found beside this program", {
+      hint: `build it with \`npm run build\`, or install the package \`${name}\``,
+    });
+  }
 }
