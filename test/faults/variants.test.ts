@@ -1,5 +1,6 @@
 /** The same for containers of other kinds: what they alone have ops for. Root only. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { type Config, config, DIRECTORY, removeAll } from "./lib/bundle.ts";
@@ -13,10 +14,13 @@ const listeners: { stop(): void }[] = [];
 setDefaultTimeout(300_000);
 beforeAll(() => {
   mkdirSync(DIRECTORY, { recursive: true });
+  execFileSync("mount", ["--bind", DIRECTORY, DIRECTORY]);
+  execFileSync("mount", ["--make-shared", DIRECTORY]);
   for (const unix of [AGENT, PIDFD]) listeners.push(Bun.listen({ unix, socket: { data: () => undefined } }));
 });
 afterAll(() => {
   for (const listener of listeners) listener.stop();
+  execFileSync("umount", ["-R", "-l", DIRECTORY]);
   removeAll();
 });
 
@@ -41,7 +45,7 @@ function mapped(id: string): Config {
       uidMappings: ids,
       gidMappings: ids,
       timeOffsets: { monotonic: { secs: 100 } },
-      devices: [],
+      devices: [{ path: "/dev/own", type: "c", major: 1, minor: 3 }],
       sysctl: {},
       rootfsPropagation: "rslave",
       seccomp: {
@@ -70,8 +74,28 @@ function exposed(id: string): Config {
   };
 }
 
+/** Below a shared mount, with a bind that is shared with the host, in which more is mounted: the host sees none of it. */
+function shared(id: string): Config {
+  const base = config(id, "exit 0");
+  const bind = {
+    destination: "/data",
+    type: "bind",
+    source: path.join(DIRECTORY, "data"),
+    options: ["rbind", "rshared"],
+  };
+  const more = ["/data/in", "/in"].map((destination) => ({ destination, type: "tmpfs", source: `of-${id}` }));
+  const { maskedPaths: _, ...linux } = base.linux as Config;
+  return {
+    ...base,
+    mounts: [{ destination: "/proc", type: "proc", source: "proc" }, bind, ...more],
+    hooks: {},
+    linux: { ...linux, rootfsPropagation: "slave", maskedPaths: ["/data/in"] },
+  };
+}
+
 const SUBJECTS: readonly (readonly [Subject, readonly string[], string])[] = [
   [{ name: "mapped", verb: "run", config: mapped, flags: ["--pidfd-socket", PIDFD] }, ["EIO"], "seccompListener"],
+  [{ name: "shared", verb: "run", config: shared }, ["EIO", "KILL"], "clone"],
   [{ name: "exposed", verb: "run", config: exposed }, ["KILL"], "unmount"],
 ];
 
