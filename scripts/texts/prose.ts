@@ -88,6 +88,13 @@ export const PROSE: Readonly<Record<VerbName, Prose>> = {
       "The JSON is that of the runtime-spec: namespaces, capabilities, mount options, cgroups, seccomp and more.",
     ],
   },
+  check: {
+    description: [
+      "Looks for what is wrong with a bundle: its schema, the rules of the specification, and what this host lacks: namespaces, controllers, capabilities, mount sources and file systems, labels, devices, hooks, sysctls, limits that are too small, and whether the program is there and can run. Nothing is run or changed.",
+      "Each finding is a line with its severity, the JSON pointer into config.json, and a hint where there is one. The exit status is 0 where there is no error, 1 where there is one, and 2 with `--strict` where there are warnings only.",
+    ],
+    examples: ["tsrunc check /bundles/web", "tsrunc check --strict --format json ."],
+  },
   plan: {
     description: [
       "Everything that a container needs is decided before anything is touched, and written down as a list of operations. This prints the list, and needs no root for it. The id matters for names of directories and cgroups only.",

@@ -155,6 +155,11 @@ ${BUNDLE}--rootless  for a user without root
 --mount SRC:DST[:OPTS]…  add a bind mount
 --readonly  root filesystem read-only (default: true)`,
   features: "print what this runtime supports as JSON\n",
+  check: `tell what is wrong with a bundle on this host, without running it
+[BUNDLE]
+${BUNDLE}${CONFIG}
+--strict  end with status 2 where there are warnings only
+-f, --format text|json  how to print the findings (default: text)`,
   plan: `print the program that a bundle compiles to; nothing is done
 [ID]
 ${BUNDLE}${CONFIG}

@@ -22,6 +22,7 @@ const VERBS: Partial<Record<VerbName, () => Promise<VerbMain>>> = {
   seccomp: async () => (await import("./verbs/seccomp.ts")).seccompVerb,
   spec: async () => (await import("./verbs/spec.ts")).specVerb,
   features: async () => (await import("./verbs/features.ts")).featuresVerb,
+  check: async () => (await import("./verbs/check.ts")).checkVerb,
   plan: async () => (await import("./verbs/plan.ts")).planVerb,
   completion: async () => (await import("./verbs/completion.ts")).completionVerb,
 };

@@ -59,6 +59,28 @@ export function loadSpec(bundle: string, options: ValidateOptions = {}, given?: 
   return loaded;
 }
 
+/** What is wrong and what is odd, and the spec, whose fields have their types, so that more can be looked at. */
+export interface InspectedSpec extends Findings {
+  readonly spec: Spec;
+}
+
+/**
+ * {@link loadSpec} that goes on where rules are broken.
+ *
+ * @throws TsruncError "config" if it is missing, no JSON, or its fields have not their types
+ */
+export function inspectSpec(bundle: string, given?: string): InspectedSpec {
+  const file = given ?? join(bundle, "config.json");
+  const text = readText(file, "config");
+  const { document, found } = check<Spec>(parseJson(text, file), text, file, CONFIG);
+  const [rules, host] = [validateSpec(document), validateHost(document)];
+  return {
+    spec: document,
+    problems: withHints([...rules.problems, ...host.problems], found),
+    warnings: [...rules.warnings, ...host.warnings, ...warningsOf(found)],
+  };
+}
+
 /** {@link loadSpec} of a text. `file` is for messages. */
 export function parseSpec(text: string, file: string, options: ValidateOptions = {}): LoadedSpec {
   const { document, found } = check<Spec>(parseJson(text, file), text, file, CONFIG);

@@ -16,6 +16,7 @@ const NODE_NAMES: Readonly<Record<string, string>> = {
   faccessat: "access",
   fchownat: "chown",
   unlinkat: "unlink",
+  readlinkat: "readlink",
 };
 
 /** The same, but failing with an error as Node's. `object` is the path for the message. */

@@ -204,6 +204,12 @@ export function readLink(path: string): string | undefined {
   return length < 0 ? undefined : host.decode(bytes, 0, length, UTF8);
 }
 
+export function readlinkSync(path: string): string {
+  const bytes = new Uint8Array(PATH_MAX);
+  const length = call("readlinkat", path, AT_FDCWD, checked(path), bytes, bytes.length);
+  return host.decode(bytes, 0, length, UTF8);
+}
+
 /** By way of a descriptor: the kernel knows the path that it has resolved. */
 export function realpathSync(path: string): string {
   const fd = call("openat", path, AT_FDCWD, checked(path), O_PATH | O_CLOEXEC);
