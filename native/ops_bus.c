@@ -456,6 +456,7 @@ static int call_until_done(struct bus *b, const struct op_bus_call *op) {
   unsigned variant = 0, lost = 0, wait = 5;
   for (bool again = false;;) {
     enum outcome got = attempt(b, op, variant, again, &job, error);
+    if (got == REFUSED && named(op->unheard, error)) got = LOST;
     if (got == DONE) return 0;
     if (got == FAILED) {
       /* Who closed the connection may be on the way back. */

@@ -91,8 +91,8 @@ export const OPS = {
    * `call`: the same call in several forms; where the answer is an error of `otherwise` the next one is tried. Its byte
    * `pidAt` is where the pid of the container's process goes, -1: nowhere. Calls of `ahead` go out with it; what they are
    * answered does not matter.
-   * An error of `ignore` is a success; so is one of `settled` after a connection that was lost while it was waited for the
-   * answer. After one of `retry` the call is made again for `retryMs`, with `before` ahead.
+   * An error of `ignore` is a success. One of `unheard` says that nobody knows whether the call was done, as does a connection
+   * that is lost before the answer: the call is made again, and from then on an error of `settled` is a success. After one of `retry` the call is made again for `retryMs`, with `before` ahead.
    * `job`: wait for the end of the job of this unit whose path is the answer. Then `after` is sent.
    * Nothing is done where `file` is not there; nor is `after` sent, if it is gone by then. `warn`: failing is a warning.
    */
@@ -107,6 +107,7 @@ export const OPS = {
       pidAt: "i64",
       otherwise: "strs",
       ignore: "strs",
+      unheard: "strs",
       settled: "strs",
       retry: "strs",
       retryMs: "u64",

@@ -364,6 +364,27 @@ describe("a connection that is closed", () => {
     expect(bus?.peers).toHaveLength(2);
   });
 
+  test("or a manager that left the message bus while it had the call", async () => {
+    const seen: string[] = [];
+    const NAMES = ["NoReply", "ServiceUnknown", "Spawn.ChildExited", "NameHasNoOwner"].map(
+      (name) => `org.freedesktop.DBus.Error.${name}`,
+    );
+    const ran = await start(
+      (member, call, peer, n) => {
+        const name = member === "StartTransientUnit" ? NAMES.shift() : undefined;
+        if (member === "StartTransientUnit") seen.push(`${n} ${name ?? "exists"}`);
+        if (member !== "StartTransientUnit") obey(UNIT)(member, call, peer, n);
+        else peer.error(call, name ?? EXISTS, "not now");
+      },
+      {},
+      false,
+    );
+    expect(ran).toMatchObject({ status: 0, failures: [] });
+    // As it is not known whether the first was heard, a unit that exists is what was wanted.
+    expect(seen.at(-1)).toBe("2 exists");
+    expect(seen).toHaveLength(5);
+  });
+
   test("by somebody who is not there for a moment", async () => {
     const at = socket();
     const first = await fakeBus(at, { call: (_, __, peer) => peer.close() });

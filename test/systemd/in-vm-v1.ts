@@ -1,7 +1,7 @@
 /**
  * The systemd driver on cgroup v1, alone or beside a unified hierarchy, as root in a VM:
  *
- *     test/vm/vm-run --systemd --append systemd.unified_cgroup_hierarchy=0 -- node_modules/.bin/bun test ./test/systemd/in-vm-v1.ts
+ *     test/vm/vm-run --systemd --kernel bullseye --append systemd.unified_cgroup_hierarchy=0 -- node_modules/.bin/bun test ./test/systemd/in-vm-v1.ts
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";

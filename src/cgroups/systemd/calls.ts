@@ -33,8 +33,8 @@ const MESSAGE_BUS = {
 
 /** How long an answer, and then the end of a job, may take. */
 const TIMEOUT_MS = 25_000;
-/** How long a unit of the same name may take to go away. */
-const LEAVE_MS = 5_000;
+/** How long a unit of the same name may take to go away, and a manager to be executed anew. */
+const PATIENCE_MS = 10_000;
 
 const UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists";
 const NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit";
@@ -46,8 +46,11 @@ const PASSING = [
   "org.freedesktop.DBus.Error.LimitsExceeded",
   "org.freedesktop.DBus.Error.ServiceUnknown",
   "org.freedesktop.DBus.Error.NameHasNoOwner",
+  "org.freedesktop.DBus.Error.Spawn.ChildExited",
   "org.freedesktop.systemd1.TransactionIsDestructive",
 ] as const;
+/** What a message bus answers when the manager went while it had the call. */
+const UNHEARD = ["org.freedesktop.DBus.Error.NoReply"] as const;
 /** How a manager refuses a property that it does not know, or a value of it that came later. */
 const UNKNOWN = [
   "org.freedesktop.DBus.Error.PropertyReadOnly",
@@ -126,9 +129,10 @@ function call({ unit, addresses }: UnitRecord, calls: readonly Uint8Array[], job
     pidAt: -1,
     otherwise: calls.length > 1 ? UNKNOWN : [],
     ignore: [],
+    unheard: UNHEARD,
     settled: [],
     retry: PASSING,
-    retryMs: LEAVE_MS,
+    retryMs: PATIENCE_MS,
     before: NOTHING,
     job: job ? unit : undefined,
     after: NOTHING,
