@@ -111,6 +111,7 @@ struct context {
   bool late_chdir;
   uint64_t file_size[2]; /* RLIMIT_FSIZE of the caller, soft and hard, where it was limited */
   bool size_limited;
+  size_t room;           /* size of the program's file where it has room for reports and cannot grow */
   bool served; /* forked by the server of a library, which is told what is wrong */
 };
 extern struct context ctx;

@@ -140,7 +140,23 @@ bool run_list(int list) {
   return ok;
 }
 
+/* Mapped for the moment only: init is not to have the program in its memory. */
+static void report_in_room(const struct report *r) {
+  static size_t used;
+  size_t at = ctx.size + used;
+  if (at + sizeof *r > ctx.room) return;
+  char *file = mmap(NULL, ctx.room, PROT_READ | PROT_WRITE, MAP_SHARED, ctx.program_fd, 0);
+  if (file == MAP_FAILED) return;
+  memcpy(file + at, r, sizeof *r);
+  munmap(file, ctx.room);
+  used += sizeof *r;
+}
+
 void report(const struct report *r) {
+  if (ctx.room) {
+    report_in_room(r);
+    return;
+  }
   if (lseek(ctx.program_fd, 0, SEEK_END) >= 0) write_all(ctx.program_fd, r, sizeof *r);
 }
 
@@ -214,6 +230,11 @@ static void load(int fd) {
   if (fd < 0 || fstat(fd, &st) < 0) usage("cannot open the program");
   if (st.st_size < (off_t)sizeof(struct program) || st.st_size > (1 << 30)) usage("the program is damaged");
   ctx.size = (uint32_t)st.st_size;
+  struct program head;
+  if (ctx.size_limited && pread(fd, &head, sizeof head, 0) == sizeof head && head.size >= sizeof head && head.size < ctx.size) {
+    ctx.room = ctx.size;
+    ctx.size = head.size;
+  }
   ctx.base = mmap(NULL, ctx.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (ctx.base == MAP_FAILED) usage("there is no memory for the program");
   for (uint32_t have = 0; have < ctx.size;) {

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -139,10 +140,25 @@ static int init_in_tmpfile(void)
   return -1;
 }
 
+int front_mapping(const void *data, size_t size, size_t room, int flags)
+{
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (size + room + page - 1) / page * page;
+  char *at = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), path[80];
+  if (at == MAP_FAILED)
+    return -errno;
+  memcpy(at, data, size);
+  snprintf(path, sizeof path, "/proc/self/map_files/%lx-%lx", (unsigned long)at, (unsigned long)(at + whole));
+  int fd = open(path, flags), error = errno;
+  munmap(at, whole);
+  return fd < 0 ? -error : fd;
+}
+
 static int place_init(void)
 {
   int error = init_in_memfd();
   int fd = error >= 0 ? error : init_in_tmpfile();
+  if (fd < 0 && error == -EFBIG)
+    fd = front_mapping(init_image, (size_t)(init_image_end - init_image), 0, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return error;
   int high = fcntl(fd, F_DUPFD_CLOEXEC, INIT_FD);

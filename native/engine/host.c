@@ -1,4 +1,5 @@
 #include "host.h"
+#include "front.h"
 #include "text.h"
 
 #include <dirent.h>
@@ -182,6 +183,18 @@ static JSValue host_has_digits(JSContext *context, JSValueConst this, int argc, 
   return JS_NewBool(context, row >= count);
 }
 
+/* mapping(bytes, room): the descriptor of a file in memory, open for both and across execve, or -errno */
+static JSValue host_mapping(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this;
+  uint8_t *data;
+  size_t size;
+  int64_t room;
+  if (argc != 2 || host_bytes(context, argv[0], &data, &size) < 0 || JS_ToInt64(context, &room, argv[1]) < 0)
+    return JS_EXCEPTION;
+  return JS_NewInt32(context, front_mapping(data, size, (size_t)room, O_RDWR));
+}
+
 /* encode(text, bytes, at): writes UTF-8, whole; returns its length, -1 where it does not fit */
 static JSValue host_encode(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
 {
@@ -320,6 +333,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("environ", 0, host_environ),     JS_CFUNC_DEF("clock", 1, host_clock),
   JS_CFUNC_DEF("exit", 1, host_exit),           JS_CFUNC_DEF("run", 2, host_run),
   JS_CFUNC_DEF("pack", 6, host_pack),           JS_CFUNC_DEF("hasDigits", 2, host_has_digits),
+  JS_CFUNC_DEF("mapping", 2, host_mapping),
   JS_CFUNC_DEF("hasOtherCase", 2, host_has_other_case),
 };
 

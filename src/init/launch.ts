@@ -6,6 +6,7 @@ import { encode } from "../program/encode.ts";
 import { type Notes, programNotes } from "../program/narrate.ts";
 import type { Fault, ListName, Program } from "../program/program.ts";
 import { errnoOf } from "../sys/errno.ts";
+import { mappedFile } from "../sys/mapping.ts";
 import { dataMemfd, execve, setCloexec } from "../sys/sys.ts";
 import { mark, type Phase, timedPhases } from "../timing.ts";
 import { type InitSource, initPath, noMemory } from "./executable.ts";
@@ -60,6 +61,9 @@ export interface ReportContext {
   readonly phases?: readonly Phase[] | undefined;
 }
 
+/** For some of the reports of a program that nothing can be appended to. */
+const REPORTS_ROOM = 1 << 16;
+
 /**
  * Encodes the program into a file in memory, to which tsrunc-init will append its reports: no verb needs a disk.
  *
@@ -85,6 +89,8 @@ export function writeProgram(program: Program, options: LaunchOptions, closeOnEx
     fs.writeFileSync(fd, bytes);
     return fd;
   } catch (error) {
+    const mapped = errnoOf(error) === "EFBIG" ? mappedFile(bytes, REPORTS_ROOM) : undefined;
+    if (mapped !== undefined) return mapped;
     throw noMemory("the program", error instanceof TsruncError ? (error.errno ?? "EIO") : errnoOf(error), error);
   }
 }

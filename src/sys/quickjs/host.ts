@@ -47,6 +47,8 @@ export interface Host {
   byteLength(text: string): number;
   /** Whether there are so many decimal digits in a row. */
   hasDigits(text: string, count: number): boolean;
+  /** The descriptor of a file in memory with these bytes, and room behind them, that no limit on sizes applies to; -errno. */
+  mapping(bytes: Uint8Array, room: number): number;
   /** Whether a JSON text may have names that are one of these words, of which blanks lie between, but for case. */
   hasOtherCase(text: string, words: string): boolean;
   /** Writes UTF-8; the number of bytes, or -1 where there is no room for all. */
