@@ -1,13 +1,15 @@
 /** Of the mounts of a container the host sees none, whatever propagation the host has and config.json asks for. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import type { Container } from "./lib/container.ts";
 import { expect } from "./lib/expect.ts";
 import { area, check, checkTsrunc, given, type Scope } from "./lib/harness.ts";
+import { cgroupMounts } from "./lib/leaks.ts";
 import { lacksKernel } from "./lib/needs.ts";
 import { mountLines } from "./lib/proc.ts";
 import { startCommand, until } from "./lib/runtime.ts";
-import { DEVPTS, grant, type Spec } from "./lib/spec.ts";
+import { DEVPTS, dropNamespace, grant, type Spec } from "./lib/spec.ts";
 import { TAG, watcherProgram } from "./lib/workspace.ts";
 
 area();
@@ -176,6 +178,29 @@ given(lacksKernel("5.15"), () => {
       execFileSync("umount", [c.file("source/sub")]);
     }
   });
+});
+
+/** Makes `$target` a shared mount of a namespace of its own, and fails where the command changes what is mounted there. */
+const WITH_SHARED_MOUNT = `
+mount --bind "$target" "$target" && mount --make-shared "$target" || exit 98
+cat /proc/self/mountinfo >"$before"
+"$@" || exit
+cat /proc/self/mountinfo | cmp -s - "$before" || exit 99`;
+
+checkTsrunc("what hides a part of the host's cgroups in the container does not hide it on the host", async (t) => {
+  const [{ type, target } = { type: "", target: "" }] = cgroupMounts();
+  for (const value of ["slave", "private", "shared"] as const) {
+    const c = t.container((spec) => {
+      spec.linux.rootfsPropagation = value;
+      dropNamespace(spec, "cgroup");
+      const options = value === "shared" ? ["rslave"] : [];
+      spec.mounts.push({ destination: "/cg", type: "cgroup", source: "cgroup", options });
+      spec.linux.maskedPaths = [type === "cgroup2" ? "/cg/cgroup.procs" : `/cg/${path.basename(target)}/cgroup.procs`];
+    });
+    c.spec.process.args = ["/bin/true"];
+    const wrap = ["unshare", "--mount", "/bin/sh", "-c", WITH_SHARED_MOUNT, "sh"];
+    expect(await c.run({ wrap, env: { target, before: c.file("before") } })).toMatchObject({ code: 0, stderr: "" });
+  }
 });
 
 given(lacksKernel("5.15"), () => {

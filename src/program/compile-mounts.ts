@@ -14,12 +14,9 @@ import {
   MOUNT_ATTR_RDONLY,
   MOUNT_BOOLEANS,
   type MountOptions,
-  MS_REC,
-  MS_SHARED,
-  MS_SLAVE,
   parseMountOptions,
 } from "./mount-options.ts";
-import { keepsPeers, mountLabel, rootPropagation } from "./mount-parts.ts";
+import { mountLabel } from "./mount-parts.ts";
 import { MOUNT_FLAGS, type Op, type OpOf, TOKENS } from "./ops.ts";
 
 /** File systems with no store behind them: read-only is a matter of the mount there, not of a shared superblock. */
@@ -236,7 +233,6 @@ function bindOp(entry: MountEntry, input: CompileInput): Op {
   if (mount.source === undefined || mount.source === "") {
     throw new TsruncError("config", `${what}: a bind mount needs a source`, { at: `${at}/source` });
   }
-  const group = groupOf(entry, input);
   return {
     op: "bind",
     source: sourceOf(mount.source, input.bundle),
@@ -245,11 +241,8 @@ function bindOp(entry: MountEntry, input: CompileInput): Op {
     ...bindAttributes(options),
     recursiveSet: options.recursiveSet,
     recursiveClear: options.recursiveClear,
-    propagation: group === GROUPS.leave ? MS_SLAVE | MS_REC : options.propagation,
-    flags:
-      commonFlags(entry) |
-      (sendsTrees(input) || hasIdmap(entry) ? MOUNT_FLAGS.received : 0) |
-      (group === GROUPS.stay ? MOUNT_FLAGS.peers : 0),
+    propagation: options.propagation,
+    flags: commonFlags(entry) | (sendsTrees(input) || hasIdmap(entry) ? MOUNT_FLAGS.received : 0),
     idmap: -1,
     at,
     what,
@@ -258,16 +251,6 @@ function bindOp(entry: MountEntry, input: CompileInput): Op {
 
 function sourceOf(source: string, bundle: string): string {
   return hostPath(source.startsWith("/") ? source : path.posix.join(bundle, source));
-}
-
-const GROUPS = { none: 0, leave: 1, stay: 2 } as const;
-
-/** What becomes of a source that is in a group of the host's: it stays only where the mount, or else the root, is to be shared. */
-function groupOf({ options }: MountEntry, { spec }: CompileInput): number {
-  const root = rootPropagation(spec);
-  if (!keepsPeers(root) || !hasOwn(namespacesOf(spec), "mount")) return GROUPS.none;
-  if (((options.propagation === 0 ? root : options.propagation) & MS_SHARED) !== 0) return GROUPS.stay;
-  return options.propagation === 0 ? GROUPS.leave : GROUPS.none;
 }
 
 /** Root of a user namespace may not reach all that root of the host can: then the launcher opens the sources. */

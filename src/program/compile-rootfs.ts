@@ -80,9 +80,10 @@ export function compileRootfs(input: CompileInput, ns: Namespaces): RootfsOps {
   const mounts = compileMounts(entries, input);
   const prepare = mounts.map((op) => (isWrittenTo(op, dev) ? writable(op) : op));
   append(prepare, dev ? devOps(input, ns) : devicesElsewhere(input, ns));
+  prepare.push(...notifyMount(input, ns));
   return {
     root,
-    prepare: [...prepare, ...notifyMount(input, ns)],
+    prepare: own && keepsPeers(propagation) ? prepare.map((op) => regroup(op, propagation)) : prepare,
     cover: coverOps(spec, dev ? entries : [], mountLabel(input)),
     enter: enterOps(input, own, propagation),
     finish: finishOps(spec, own ? propagation : 0, entries),
@@ -143,6 +144,14 @@ function rootGroups(propagation: number): { parent: number; propagation: number 
     return { parent: (propagation & MS_SLAVE) !== 0 ? MS_SLAVE : MS_PRIVATE, propagation: MS_SLAVE | MS_REC };
   // Slaves hear of the host's mounts, which a root does only if it is asked to.
   return { parent: 0, propagation: (propagation & MS_SLAVE) !== 0 ? 0 : MS_PRIVATE };
+}
+
+/** A source in a group of the host's stays there only where the bind, or else the root, is to be shared. */
+function regroup(op: Op, root: number): Op {
+  if (op.op !== "bind") return op;
+  const asked = Number(op.propagation);
+  if (((asked === 0 ? root : asked) & MS_SHARED) !== 0) return { ...op, flags: Number(op.flags) | MOUNT_FLAGS.peers };
+  return asked === 0 ? { ...op, propagation: MS_SLAVE | MS_REC } : op;
 }
 
 /** Where the kernel makes none: in a user namespace, and for root without CAP_MKNOD (systemd's PrivateDevices=). */
