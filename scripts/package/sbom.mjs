@@ -19,7 +19,7 @@ function hashes(integrity) {
 
 function npmComponents(lock) {
   const found = Object.entries(lock.packages).filter(([path]) => path !== "");
-  return found.map(([path, { version, license, integrity, dev, devOptional }]) => {
+  return found.map(([path, { version, license, integrity, dev, devOptional, optional }]) => {
     const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
     const purl = `pkg:npm/${name.replace("@", "%40")}@${version}`;
     return {
@@ -28,8 +28,8 @@ function npmComponents(lock) {
       name,
       version,
       purl,
-      // What builds or tests only is in no package.
-      scope: dev || devOptional ? "excluded" : "required",
+      // What builds or tests only is in no package; what is for one kind of machine is on those.
+      scope: dev || devOptional ? "excluded" : optional ? "optional" : "required",
       ...licensed(license),
       ...hashes(integrity),
     };

@@ -84,7 +84,7 @@ test("the archive has the executable, the manual, completions and the licences o
   expect(licence("LICENSE")).toContain("Apache License");
   expect(licence("LICENSE.quickjs-ng")).toMatch(/Fabrice Bellard[\s\S]*Permission is hereby granted/);
   expect(readdirSync(path.join(place, "share/doc/tsrunc")).join(" ")).toMatch(/LICENSE\.(musl|glibc)/);
-  for (const line of run("tar", ["-tvJf", made(/\.tar\.xz$/)])
+  for (const line of run("tar", ["-tvJf", made(/x86_64\.tar\.xz$/)])
     .trimEnd()
     .split("\n")) {
     expect(line).toMatch(/^(d|-)rw[x-]r-[x-]r-[x-] root\/root /);
@@ -93,7 +93,7 @@ test("the archive has the executable, the manual, completions and the licences o
 
 describe("the Debian package", () => {
   test("lintian has no error, and overrides are of what is so on purpose only", () => {
-    const { stdout, status } = spawnSync("lintian", ["--allow-root", made(/\.deb$/)], { encoding: "utf8" });
+    const { stdout, status } = spawnSync("lintian", ["--allow-root", made(/amd64\.deb$/)], { encoding: "utf8" });
     expect(stdout.split("\n").filter((line) => line.startsWith("E:"))).toEqual([]);
     expect(status).toBe(0);
   }, 60_000);
@@ -264,10 +264,9 @@ describe("the bill of materials", () => {
       expect(own).toMatch(/^\d+\./);
       expect({ name, licensed: (licenses ?? []).length }).toEqual({ name, licensed: 1 });
     }
-    const required = npm
-      .filter(({ scope }) => scope === "required")
-      .map(({ name }) => name.replace(/\/koffi-.*/, "/koffi-*"));
-    expect([...new Set(required)].sort()).toEqual(["@koromix/koffi-*", "koffi"]);
+    const names = (scope: string) => npm.filter((component) => component.scope === scope).map(({ name }) => name);
+    expect(names("required")).toEqual(["koffi"]);
+    expect(names("optional").filter((name) => !name.startsWith("@koromix/koffi-"))).toEqual([]);
   });
 
   test("each part is named once, and what is needed is there", () => {
