@@ -22,7 +22,7 @@ function programPage(edition: Edition): string {
   const verbs = verbNames().map((name) => definition(bold(name), verbSpec(name).summary));
   return page(
     title("tsrunc", edition),
-    section("NAME", `tsrunc \\- ${plain("run containers as the Open Container Initiative describes them")}`),
+    section("NAME", running("tsrunc - run containers as the Open Container Initiative describes them")),
     section("SYNOPSIS", `${bold("tsrunc")} [${italic("OPTIONS")}] ${italic("VERB")} [${italic("ARGUMENTS")}]`),
     section("DESCRIPTION", ...paragraphs(PROGRAM.description)),
     section("VERBS", ...verbs),
@@ -42,7 +42,7 @@ function verbPage(name: VerbName, edition: Edition): string {
   const lines = examples.map((line) => plain(`# ${line}`));
   return page(
     title(`tsrunc-${name}`, edition),
-    section("NAME", `${plain(`tsrunc-${name}`)} \\- ${plain(spec.summary)}`),
+    section("NAME", running(`tsrunc-${name} - ${spec.summary}`)),
     section("SYNOPSIS", `${bold(`tsrunc ${name}`)}${options} ${italic(spec.usage)}`.trimEnd()),
     section("DESCRIPTION", ...paragraphs(description)),
     flags.length === 0 ? "" : section("OPTIONS", ...flags.map(flagDefinition)),

@@ -138,6 +138,7 @@ function argumentsOf(verb: VerbSpec, { args, root }: Line, ids: ListIds): Comple
   const choices = choicesOf(placeholder);
   if (choices.length > 0) return { ...NOTHING, candidates: choices.map((word) => ({ word })) };
   if (placeholder === "[SIGNAL]") return { ...NOTHING, candidates: signalNames().map((word) => ({ word })) };
+  if (/\b(BUNDLE|FILE)\b/.test(placeholder ?? "")) return { ...NOTHING, paths: "files" };
   if (placeholder !== "ID" || MAKERS.includes(verb.name as VerbName)) return NOTHING;
   return { ...NOTHING, candidates: ids(root).map((word) => ({ word })) };
 }

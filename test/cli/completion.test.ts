@@ -53,6 +53,7 @@ test.each([
   ["run -b ", "directories"],
   ["run --console-socket=", "files"],
   ["seccomp stats ", "files"],
+  ["check ", "files"],
   ["exec box1 ", "nothing"],
   ["run --detach=", "nothing"],
 ] as const)("after `tsrunc %s` the shell looks for %s", (line, paths) => {

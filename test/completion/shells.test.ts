@@ -62,7 +62,7 @@ async function completed(session: Session, line: string): Promise<string> {
 }
 
 const LINES: Readonly<Record<string, string>> = {
-  "tsrunc chec": "tsrunc checkpoint",
+  "tsrunc checkp": "tsrunc checkpoint",
   "tsrunc --log-f": "tsrunc --log-format",
   "tsrunc --log-format j": "tsrunc --log-format json",
   "tsrunc --log-format=j": "tsrunc --log-format=json",
