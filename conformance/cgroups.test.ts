@@ -1,12 +1,9 @@
 /** What is written to the control files for `linux.resources`. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import path from "node:path";
-import { hasController, mountPoint, readControl } from "./lib/cgroup.ts";
+import { blockDevice, readControl } from "./lib/cgroup.ts";
 import { expect } from "./lib/expect.ts";
 import { area, check, given } from "./lib/harness.ts";
 import { cgroupVersion } from "./lib/host.ts";
-import { type Lack, lacksCgroup, lacksController } from "./lib/needs.ts";
-import { TAG } from "./lib/workspace.ts";
+import { type Lack, lacksCgroup, lacksControlFiles } from "./lib/needs.ts";
 
 area();
 
@@ -170,29 +167,9 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-/** Some control files exist only with kernel options that not every machine has. */
-function available(controller: string, files: readonly string[]): boolean {
-  if (!hasController(controller)) return false;
-  const parent = path.join(mountPoint(controller) ?? "", `${TAG}-trial`);
-  mkdirSync(parent);
-  const found = files.every((file) => existsSync(path.join(parent, file)));
-  rmdirSync(parent);
-  return found;
-}
-
-/** On v2 a cgroup below the root shows a controller only when its parent has handed it on. */
-function registered(controller: string, files: readonly string[]): boolean {
-  if (V2 && hasController(controller)) writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", `+${controller}`);
-  return available(controller, files);
-}
-
 function lacksFiles(expected: Row["v1"]): Lack {
   if (expected === undefined) return `cgroup v${V2 ? 1 : 2}`;
-  const [controller, files] = expected;
-  return (
-    lacksController(controller) ??
-    (registered(controller, Object.keys(files)) ? undefined : `files of \`${controller}\``)
-  );
+  return lacksControlFiles(expected[0], Object.keys(expected[1]));
 }
 
 for (const row of ROWS) {
@@ -220,17 +197,9 @@ for (const row of ROWS) {
   });
 }
 
-/** A block device of this machine that throttling rules can name. */
-function blockDevice(): { major: number; minor: number } | undefined {
-  for (const name of existsSync("/sys/block") ? readdirSync("/sys/block") : []) {
-    const [major, minor] = readFileSync(`/sys/block/${name}/dev`, "utf8").trim().split(":").map(Number);
-    if (/^(vd|sd|nvme|loop0|zram)/.test(name)) return { major: major ?? 0, minor: minor ?? 0 };
-  }
-  return undefined;
-}
-
-const device = blockDevice();
-if (device !== undefined && registered(V2 ? "io" : "blkio", [V2 ? "io.max" : "blkio.throttle.read_bps_device"]))
+const device = blockDevice() ?? { major: 0, minor: 0 };
+const throttles = lacksControlFiles(V2 ? "io" : "blkio", [V2 ? "io.max" : "blkio.throttle.read_bps_device"]);
+given(device.major === 0 ? "a block device" : throttles, () => {
   check("resources: blockIO throttles of a device", async (t) => {
     const c = t.container((spec) => {
       spec.linux.resources = {
@@ -253,6 +222,7 @@ if (device !== undefined && registered(V2 ? "io" : "blkio", [V2 ? "io.max" : "bl
         ),
       ).toEqual([`${id} ${MB}`, `${id} ${2 * MB}`, `${id} 300`, `${id} 400`]);
   });
+});
 
 given(lacksCgroup(2), () => {
   for (const file of ["banana.max", "hugetlb.banana"])

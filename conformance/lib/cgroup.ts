@@ -1,8 +1,10 @@
 /** Reading a container's cgroup from the host, in whichever layout the host has. */
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { cgroupVersion } from "./host.ts";
 import { cgroupMounts } from "./leaks.ts";
+import { readOrEmpty } from "./proc.ts";
+import { TAG } from "./workspace.ts";
 
 /** Where a v1 hierarchy with `controller` is mounted, or the cgroup2 root. */
 export function mountPoint(controller: string): string | undefined {
@@ -46,4 +48,27 @@ export function hierarchyRoots(): readonly string[] {
   return cgroupMounts()
     .filter(({ type }) => cgroupVersion() === 1 || type === "cgroup2")
     .map(({ target }) => target);
+}
+
+/** Whether a new cgroup has these control files: some exist only with kernel options that not every machine has. */
+export function hasControlFiles(controller: string, files: readonly string[]): boolean {
+  if (!hasController(controller)) return false;
+  // On v2 a cgroup below the root shows a controller only when its parent has handed it on.
+  if (cgroupVersion() === 2) writeFileSync("/sys/fs/cgroup/cgroup.subtree_control", `+${controller}`);
+  const trial = path.join(mountPoint(controller) ?? "", `${TAG}-trial`);
+  mkdirSync(trial);
+  const found = files.every((file) => existsSync(path.join(trial, file)));
+  rmdirSync(trial);
+  return found;
+}
+
+/** A block device of this machine that rules can name, and whose I/O scheduler is that one. */
+export function blockDevice(scheduler?: string): { major: number; minor: number } | undefined {
+  for (const name of existsSync("/sys/block") ? readdirSync("/sys/block") : []) {
+    const queue = readOrEmpty(`/sys/block/${name}/queue/scheduler`);
+    if (scheduler !== undefined && !queue.includes(`[${scheduler}]`)) continue;
+    const [major, minor] = readFileSync(`/sys/block/${name}/dev`, "utf8").trim().split(":").map(Number);
+    if (/^(vd|sd|nvme|loop0|zram)/.test(name)) return { major: major ?? 0, minor: minor ?? 0 };
+  }
+  return undefined;
 }

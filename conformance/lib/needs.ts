@@ -3,7 +3,7 @@
  * or undefined.
  */
 import { existsSync } from "node:fs";
-import { hasController } from "./cgroup.ts";
+import { hasControlFiles, hasController } from "./cgroup.ts";
 import { cgroupVersion, hostHasCapability, kernelAtLeast } from "./host.ts";
 
 export type Lack = string | undefined;
@@ -16,6 +16,12 @@ export function lacksAny(...lacks: readonly Lack[]): Lack {
 export function lacksController(...names: readonly string[]): Lack {
   const missing = names.filter((name) => !hasController(name));
   return missing.length === 0 ? undefined : `the cgroup controller ${missing.map((name) => `\`${name}\``).join(", ")}`;
+}
+
+export function lacksControlFiles(controller: string, files: readonly string[]): Lack {
+  return (
+    lacksController(controller) ?? (hasControlFiles(controller, files) ? undefined : `${files.join(", ")} in cgroups`)
+  );
 }
 
 export function lacksCgroup(version: 1 | 2): Lack {

@@ -155,7 +155,7 @@ ${BUNDLE}--rootless  for a user without root
 --mount SRC:DST[:OPTS]…  add a bind mount
 --readonly  root filesystem read-only (default: true)`,
   features: "print what this runtime supports as JSON\n",
-  check: `tell what is wrong with a bundle on this host, without running it
+  check: `tell what is wrong with a bundle on this host
 [BUNDLE]
 ${BUNDLE}${CONFIG}
 --strict  end with status 2 where there are warnings only

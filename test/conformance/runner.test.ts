@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { type Clause, names, readClauses } from "../../conformance/runner/clauses.ts";
 import type { RunResult } from "../../conformance/runner/result.ts";
 
 const CHECKOUT = path.resolve(import.meta.dirname, "../..");
@@ -42,15 +43,19 @@ function failed(result: RunResult): readonly string[] {
 }
 
 test(
-  "every pattern of every clause names a case",
+  "every pattern of clauses.json and fields.json names a case",
   () => {
     const cases = suite("--runtime", TSRUNC, "--list")
       .stdout.trim()
       .split("\n")
       .map((line) => line.slice(8));
-    const { names, readClauses } =
-      require("../../conformance/runner/clauses.ts") as typeof import("../../conformance/runner/clauses.ts");
-    const without = readClauses().flatMap(({ cases: patterns = [] }) =>
+    const fields = Object.values(
+      JSON.parse(readFileSync(path.join(CHECKOUT, "conformance/fields.json"), "utf8")) as Record<
+        string,
+        Pick<Clause, "cases">
+      >,
+    );
+    const without = [...readClauses(), ...fields].flatMap(({ cases: patterns = [] }) =>
       patterns.filter((pattern) => !cases.some((id) => names(pattern, id))),
     );
     // What depends on the devices that the kernel of this machine can make.
