@@ -31,6 +31,7 @@ interface Row {
 const MIB = 1 << 20;
 /** A disk that reads and writes nothing: made by the test. */
 let disk = "";
+let loop = "";
 
 function rows(): Readonly<Record<string, Row>> {
   const memory = (property: string, file: string, first: object, second: object): Row => ({
@@ -270,7 +271,7 @@ beforeAll(() => {
   const { work } = containers;
   fs.writeFileSync(path.join(work, "disk"), Buffer.alloc(MIB));
   spawnSync("modprobe", ["loop"]);
-  const loop = execFileSync("losetup", ["-f", "--show", path.join(work, "disk")], { encoding: "utf8" }).trim();
+  loop = execFileSync("losetup", ["-f", "--show", path.join(work, "disk")], { encoding: "utf8" }).trim();
   disk = fs.readFileSync(`/sys/block/${path.basename(loop)}/dev`, "utf8").trim();
   containers.create("probe", {});
   const has = (file: string | undefined) => file === undefined || fs.existsSync(path.join(directoryOf("probe"), file));
@@ -315,7 +316,7 @@ beforeAll(() => {
 
 afterAll(() => {
   for (const id of names.keys()) containers.remove(id);
-  spawnSync("losetup", ["-D"]);
+  if (loop !== "") spawnSync("losetup", ["-d", loop]);
   fs.rmSync(containers.work, { recursive: true, force: true });
 }, 120_000);
 

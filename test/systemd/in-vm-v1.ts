@@ -40,12 +40,12 @@ beforeAll(() => {
     },
     { devices: [FUSE] },
   );
-}, 120_000);
+}, 300_000);
 
 afterAll(() => {
   containers.remove("one");
   fs.rmSync(containers.work, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 const FIRST = [`${64 * MIB}`, "512", "34000", "100000", "50", "0"];
 const TOLD = {
@@ -80,7 +80,7 @@ test("limits and devices are the same in the files and with systemd, also after 
   systemctl("daemon-reexec");
   expect([files(), held()]).toEqual([FIRST, TOLD]);
   expect([containers.opens("one", "/dev/fuse"), containers.opens("one", "/dev/null")]).toEqual(["r", "rw"]);
-}, 120_000);
+}, 300_000);
 
 test("an update, and one that fails", () => {
   expect(containers.update("one", { pids: { limit: 77 }, cpu: { quota: 12_345 } })).toEqual(DONE);
@@ -91,7 +91,7 @@ test("an update, and one that fails", () => {
   expect([files(), held()]).toEqual([second, told]);
   expect(containers.update("one", { pids: { limit: 5 }, cpu: { cpus: "4000" } }).status).toBe(1);
   expect([files(), held()]).toEqual([second, told]);
-}, 60_000);
+}, 120_000);
 
 test("pause, resume, and delete, which leaves nothing", () => {
   expect(containers.run("pause", "one")).toEqual(DONE);
@@ -101,4 +101,4 @@ test("pause, resume, and delete, which leaves nothing", () => {
   expect(shown(UNIT, ["LoadState"])).toEqual({ LoadState: "not-found" });
   const left = spawnSync("find", ["/sys/fs/cgroup", "-name", UNIT], { encoding: "utf8" }).stdout;
   expect(left).toBe("");
-}, 60_000);
+}, 120_000);
