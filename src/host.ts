@@ -1,6 +1,6 @@
 /**
  * What native/engine/front.c tells about the process. It travels in argv[0], behind the byte 0x1f, since the environment
- * belongs to the caller: `runc\x1fnofile=1024;init=5;cwd=deleted`.
+ * belongs to the caller: `runc\x1fnofile=1024;cwd=deleted`.
  */
 
 import process from "node:process";
@@ -16,10 +16,6 @@ export interface HostInfo {
   readonly programName: string;
   /** Soft RLIMIT_NOFILE that the caller had. */
   readonly nofile?: number;
-  /** Descriptor of the sealed memfd that holds tsrunc-init. */
-  readonly initFd?: number;
-  /** Errno for which there is none. */
-  readonly initErrno?: number;
   /** RLIMIT_FSIZE that the caller had, as `SOFT:HARD`, where it was limited; it has been lifted since. */
   readonly fileSize?: string;
   /** When the process began. */
@@ -48,7 +44,6 @@ export function parseArgv0(argv0: string, standalone: boolean): HostInfo {
   const base = path.slice(path.lastIndexOf("/") + 1);
   const programName = base === "" || (cut < 0 && !standalone) ? DEFAULT_NAME : base;
   let nofile: number | undefined;
-  let init: number | undefined;
   let fileSize: string | undefined;
   let startNs: number | undefined;
   let wallNs: number | undefined;
@@ -57,7 +52,6 @@ export function parseArgv0(argv0: string, standalone: boolean): HostInfo {
     for (const pair of argv0.slice(cut + 1).split(";")) {
       const [key, value] = pair.split("=");
       if (key === "nofile") nofile = wholeNumber(value);
-      else if (key === "init") init = /^-?\d+$/.test(value ?? "") ? Number(value) : undefined;
       else if (key === "fsize") fileSize = value;
       else if (key === "start") startNs = wholeNumber(value);
       else if (key === "wall") wallNs = wholeNumber(value);
@@ -68,7 +62,6 @@ export function parseArgv0(argv0: string, standalone: boolean): HostInfo {
     programName,
     cwdDeleted,
     ...(nofile === undefined ? {} : { nofile }),
-    ...(init === undefined ? {} : init < 0 ? { initErrno: -init } : { initFd: init }),
     ...(fileSize === undefined ? {} : { fileSize }),
     ...(startNs === undefined || wallNs === undefined ? {} : { start: { monotonicNs: startNs, wallNs } }),
   };

@@ -1,12 +1,10 @@
 /*
  * A process that engines start as root and in other people's directories gets what TypeScript takes for granted: open
- * standard descriptors, a working directory, /proc, and tsrunc-init in a sealed memfd that can be executed. What was
- * found is appended to argv[0] (src/host.ts):
+ * standard descriptors, a working directory and /proc. What was found is appended to argv[0] (src/host.ts):
  *
- *     NAME \x1f nofile=1024;init=40;cwd=deleted
+ *     NAME \x1f nofile=1024;cwd=deleted
  *
- * init is -errno where no private copy could be made; cwd is only there when it was lost, and fsize=SOFT:HARD where the
- * size of files was limited.
+ * cwd is only there when it was lost, and fsize=SOFT:HARD where the size of files was limited.
  */
 #include "front.h"
 
@@ -153,7 +151,7 @@ int front_mapping(const void *data, size_t size, size_t room, int flags)
   return fd < 0 ? -error : fd;
 }
 
-static int place_init(void)
+int front_copy_init(void)
 {
   int error = init_in_memfd();
   int fd = error >= 0 ? error : init_in_tmpfile();
@@ -207,12 +205,11 @@ char *front_prepare(const char *name)
   if (lift_file_size(&file_size))
     snprintf(limited, sizeof limited, ";fsize=%llu:%llu", (unsigned long long)file_size.rlim_cur,
              (unsigned long long)file_size.rlim_max);
-  int init = place_init();
   size_t size = strlen(name) + 192;
   static char text[8192];
   char *to = size <= sizeof text ? text : malloc(size);
   if (to != NULL)
-    snprintf(to, size, "%s\x1fnofile=%llu;init=%d;start=%llu;wall=%llu%s%s", name,
-             (unsigned long long)nofile.rlim_cur, init, start, wall, limited, lost ? ";cwd=deleted" : "");
+    snprintf(to, size, "%s\x1fnofile=%llu;start=%llu;wall=%llu%s%s", name,
+             (unsigned long long)nofile.rlim_cur, start, wall, limited, lost ? ";cwd=deleted" : "");
   return to;
 }

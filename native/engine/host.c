@@ -1,5 +1,5 @@
-#include "host.h"
 #include "front.h"
+#include "host.h"
 #include "text.h"
 
 #include <dirent.h>
@@ -325,6 +325,13 @@ static JSValue host_exit(JSContext *context, JSValueConst this, int argc, JSValu
   _exit(status);
 }
 
+/* copyInit(): a descriptor, or -errno */
+static JSValue host_copy_init(JSContext *context, JSValueConst this, int argc, JSValueConst *argv)
+{
+  (void)this, (void)argc, (void)argv;
+  return JS_NewInt32(context, front_copy_init());
+}
+
 static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("syscall", 7, host_syscall),     JS_CFUNC_DEF("readFile", 2, host_read_file),
   JS_CFUNC_DEF("decode", 4, host_decode),       JS_CFUNC_DEF("byteLength", 1, host_byte_length),
@@ -333,8 +340,8 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("environ", 0, host_environ),     JS_CFUNC_DEF("clock", 1, host_clock),
   JS_CFUNC_DEF("exit", 1, host_exit),           JS_CFUNC_DEF("run", 2, host_run),
   JS_CFUNC_DEF("pack", 6, host_pack),           JS_CFUNC_DEF("hasDigits", 2, host_has_digits),
+  JS_CFUNC_DEF("hasOtherCase", 2, host_has_other_case), JS_CFUNC_DEF("copyInit", 0, host_copy_init),
   JS_CFUNC_DEF("mapping", 2, host_mapping),
-  JS_CFUNC_DEF("hasOtherCase", 2, host_has_other_case),
 };
 
 int host_define(JSContext *context)

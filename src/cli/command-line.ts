@@ -157,8 +157,6 @@ function contextOf(host: HostInfo, globals: Flags, log: Log): Context {
     ...(log.path === undefined ? {} : { logPath: log.path }),
     ...(rootless === "auto" ? {} : { rootless: rootless === "true" }),
     ...(host.nofile === undefined ? {} : { nofile: host.nofile }),
-    ...(host.initFd === undefined ? {} : { initFd: host.initFd }),
-    ...(host.initErrno === undefined ? {} : { initErrno: host.initErrno }),
     ...(host.fileSize === undefined ? {} : { fileSize: host.fileSize }),
     ...(host.start === undefined ? {} : { start: host.start }),
   };

@@ -3,8 +3,9 @@
  * like becomes part of the executable, where `start` is called.
  */
 import "../sys/quickjs/globals.ts";
+import { host } from "../sys/quickjs/host.ts";
 import { pretend, V1, V2 } from "../sys/quickjs/pretend.ts";
-import process, { forget } from "../sys/quickjs/process.ts";
+import { forget } from "../sys/quickjs/process.ts";
 import { main } from "./command-line.ts";
 import { loadAll } from "./verbs.ts";
 import { BUNDLE, warmUp, warmUpConfig } from "./warm-up.ts";
@@ -22,4 +23,4 @@ for (const [files, cgroup2] of [
 }
 forget();
 
-Object.assign(globalThis, { start: () => main(process.argv.slice(2)) });
+Object.assign(globalThis, { start: () => main(host.argv().slice(1)) });

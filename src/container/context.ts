@@ -41,10 +41,6 @@ export interface Context {
   readonly memory?: Memory;
   /** When the process began, where the front part of the executable noted it. */
   readonly start?: StartTime;
-  /** Descriptor of the sealed tsrunc-init, where the front part of the executable made one. */
-  readonly initFd?: number;
-  /** Why it could not. */
-  readonly initErrno?: number;
   /** RLIMIT_FSIZE of the caller, as `SOFT:HARD`, where the front part of the executable has lifted it. */
   readonly fileSize?: string;
 }

@@ -13,8 +13,6 @@ export function launchOptions(context: Context, id: string, failureStatus = 1): 
     logFormat: context.logFormat,
     debug: context.debug,
     failureStatus,
-    initFd: context.initFd,
-    initErrno: context.initErrno,
     fileSize: context.fileSize,
     timings: context.timings,
   };

@@ -4,24 +4,24 @@ import { createRequire } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { TsruncError } from "../errors.ts";
+import { isStandalone } from "../host.ts";
 import { errnoName, errnoPhrase } from "../sys/errno.ts";
+import { host } from "../sys/quickjs/host.ts";
 import { addSeals, memfdCreate } from "../sys/sys.ts";
-
-export interface InitSource {
-  /** A sealed memfd that the front of the standalone executable made before anything else ran. */
-  readonly initFd?: number | undefined;
-  /** Why it could not. */
-  readonly initErrno?: number | undefined;
-}
 
 let made: number | undefined;
 
-/** A path to execute tsrunc-init by. @throws TsruncError `io` */
-export function initPath({ initFd, initErrno }: InitSource): string {
-  if (initFd !== undefined) return `/proc/self/fd/${initFd}`;
-  if (initErrno !== undefined) throw noMemory("tsrunc-init", errnoName(initErrno));
-  made ??= sealedCopy();
+/** A path to execute tsrunc-init by. The copy is made when it is wanted, and once. @throws TsruncError `io` */
+export function initPath(): string {
+  made ??= isStandalone() ? embeddedCopy() : sealedCopy();
   return `/proc/self/fd/${made}`;
+}
+
+/** Of the image in the executable: native/engine/front.c. */
+function embeddedCopy(): number {
+  const fd = host.copyInit();
+  if (fd < 0) throw noMemory("tsrunc-init", errnoName(-fd));
+  return fd;
 }
 
 function sealedCopy(): number {

@@ -9,7 +9,7 @@ import { errnoOf } from "../sys/errno.ts";
 import { mappedFile } from "../sys/mapping.ts";
 import { dataMemfd, execve, setCloexec } from "../sys/sys.ts";
 import { mark, type Phase, timedPhases } from "../timing.ts";
-import { type InitSource, initPath, noMemory } from "./executable.ts";
+import { initPath, noMemory } from "./executable.ts";
 import { type Label, type Labels, labelsOf } from "./report.ts";
 
 /** Where a waterfall of the times goes. */
@@ -20,7 +20,7 @@ export interface TimingOutput {
   readonly title: string;
 }
 
-export interface LaunchOptions extends InitSource {
+export interface LaunchOptions {
   readonly id: string;
   /** Where the program fails something of the container is left, whatever its `cleanup` did: it is for the user to remove. */
   readonly leaves?: boolean;
@@ -107,7 +107,7 @@ export function become(program: Program, options: LaunchOptions): never {
   const fd = writeProgram(program, options, false);
   const { fileSize } = options;
   const words = ["tsrunc-init", `${fd}`, ...(fileSize === undefined ? [] : [fileSize])];
-  return execve(initPath(options), words, process.env as Record<string, string>, true);
+  return execve(initPath(), words, process.env as Record<string, string>, true);
 }
 
 function keepOpen(fd: number): void {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { TsruncError } from "../errors.ts";
-import { type InitSource, initPath } from "./executable.ts";
+import { initPath } from "./executable.ts";
 import { type Report, readReports } from "./report.ts";
 import { type Answer, AnswerReader, type ExecuteRequest, executeRequest, watchRequest } from "./wire.ts";
 
@@ -53,9 +53,9 @@ export class InitServer {
   readonly #onIdle: (() => void)[] = [];
 
   /** Starts a server; it ends with this process, whatever becomes of that. @throws TsruncError `io` */
-  constructor(source: InitSource = {}) {
+  constructor() {
     // No variable of this process is anything to the server: programs bring the environment of hooks and containers.
-    this.#process = spawn(initPath(source), ["serve"], {
+    this.#process = spawn(initPath(), ["serve"], {
       argv0: "tsrunc-init",
       stdio: ["inherit", "inherit", "inherit", "pipe"],
       env: {},

@@ -102,7 +102,7 @@ async function spawnProgram(
 ): Promise<Executed> {
   const fd = writeProgram(program, { ...launch, reporter: [] }, true);
   try {
-    const status = await runInit(initPath(launch), fd, launch, options);
+    const status = await runInit(initPath(), fd, launch, options);
     const { failures, warnings, child } = readOutcome(fd);
     return { status: conclude(failures, warnings, status, options), child: child && watched(server, child) };
   } finally {

@@ -2,10 +2,9 @@ import { expect, test } from "bun:test";
 import { parseArgv0 } from "../../src/host.ts";
 
 test("the front's facts are read from argv[0]", () => {
-  expect(parseArgv0("/usr/bin/runc\u001fnofile=1024;init=5;cwd=deleted", true)).toEqual({
+  expect(parseArgv0("/usr/bin/runc\u001fnofile=1024;cwd=deleted", true)).toEqual({
     programName: "runc",
     nofile: 1024,
-    initFd: 5,
     cwdDeleted: true,
   });
 });
@@ -16,13 +15,12 @@ test("without the front there is only the name, and under Node not even that", (
 });
 
 test("what is not a number is not taken for one", () => {
-  expect(parseArgv0("x\u001fnofile=;init=;what=ever", true)).toEqual({ programName: "x", cwdDeleted: false });
+  expect(parseArgv0("x\u001fnofile=;start=;what=ever", true)).toEqual({ programName: "x", cwdDeleted: false });
 });
 
-test("why there is no tsrunc-init, and which limit was lifted, is kept", () => {
-  expect(parseArgv0("x\u001finit=-27;fsize=1024:4096", true)).toEqual({
+test("which limit was lifted is kept", () => {
+  expect(parseArgv0("x\u001ffsize=1024:4096", true)).toEqual({
     programName: "x",
-    initErrno: 27,
     fileSize: "1024:4096",
     cwdDeleted: false,
   });

@@ -63,6 +63,8 @@ export interface Host {
    * or wrote more than `most` bytes to one of the two (ENOBUFS).
    */
   run(args: readonly string[], most: number): readonly [status: number, stdout: string, stderr: string] | number;
+  /** A descriptor of a private, sealed copy of tsrunc-init that can be executed, or -errno. */
+  copyInit(): number;
   argv(): string[];
   environ(): string[];
   /** Nanoseconds of a clock of clock_gettime(2). */
