@@ -33,7 +33,7 @@ export function supportedFeatures(): Features {
       "io.github.tsrunc.commit": commit(),
       "org.opencontainers.runc.checkpoint.enabled": "false",
     },
-    potentiallyUnsafeConfigAnnotations: ["org.systemd.property."],
+    potentiallyUnsafeConfigAnnotations: ["org.systemd.property.", "run.oci.keep_original_groups"],
   };
 }
 

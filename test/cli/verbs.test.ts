@@ -99,6 +99,15 @@ describe("features", () => {
     );
   });
 
+  test("annotations that the runtime obeys are told, since engines pass on only those that do not matter", () => {
+    const told = supportedFeatures().potentiallyUnsafeConfigAnnotations ?? [];
+    const folder = path.join(import.meta.dir, "../../src");
+    const files = fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const texts = files.map((name) => fs.readFileSync(path.join(folder, name), "utf8")).join("\n");
+    const obeyed = [...texts.matchAll(/"((?:run\.oci|org\.systemd)\.[\w.]*)"/g)].map(([, name = ""]) => name);
+    expect([...new Set(obeyed)].sort()).toEqual([...told].sort());
+  });
+
   test("network devices are moved", () => {
     expect(supportedFeatures().linux?.netDevices).toEqual({ enabled: true });
   });
