@@ -35,7 +35,8 @@ ssize_t hear(struct message *m, int *fd) {
 /* What init may say at any time: here is the terminal, a warning, or why it ends (-1). */
 int take_message(const struct message *m, int fd) {
   if (ctx.distrusted) return 0;
-  if (m->type == MESSAGE_FD) ctx.pty = fd;
+  if (m->type == MESSAGE_FORK) ctx.distrusted = true;
+  else if (m->type == MESSAGE_FD) ctx.pty = fd;
   else if (m->type == MESSAGE_WARNING) warn_or_report(REPORT_WARNING, &m->report);
   else if (m->type == MESSAGE_FAILURE) {
     ctx.failure = m->report;

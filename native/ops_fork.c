@@ -103,7 +103,7 @@ static void await_birth(bool stays) {
   struct pollfd polled[3] = { { .fd = ctx.maker, .events = POLLIN }, { .fd = stays ? ctx.sync : -1, .events = POLLIN },
                               { .fd = stays ? ctx.helper_sync : -1, .events = POLLIN } };
   const struct timespec pause = { 0, 50000 };
-  for (;;) {
+  while (!stays || atomic_load(ctx.born) == 0) {
     int rc = poll(polled, 3, -1);
     if (rc > 0 && (polled[0].revents || atomic_load(ctx.born) != 0)) return;
     if (rc > 0) nanosleep(&pause, NULL); /* a word from the container before the kernel has written who came into it */
@@ -111,14 +111,13 @@ static void await_birth(bool stays) {
 }
 
 int do_adopt(const struct op_adopt *op) {
-  struct message m;
-  do {
+  while (!ctx.distrusted) { /* it may have been read while the listener was waited for */
+    struct message m;
     int fd;
     ssize_t n = hear(&m, &fd);
     if (n <= 0) return n < 0 ? fail(STEP_ADOPT_RECEIVE, NULL) : child_died(STEP_ADOPT_DIED);
     if (take_message(&m, fd) < 0) return -1;
-  } while (m.type != MESSAGE_FORK);
-  ctx.distrusted = true;
+  }
   ctx.maker = ctx.pidfd;
   ctx.pidfd = -1;
   ctx.pid = 0;

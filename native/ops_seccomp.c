@@ -192,6 +192,10 @@ static int receive_listener(void) {
     struct message m;
     int fd;
     ssize_t n = polled[1].revents ? hear(&m, &fd) : 0;
+    if (n <= 0 && polled[0].fd >= 0 && atomic_load(&ctx.shared->listener) > 0) {
+      polled[1].fd = polled[2].fd = -1; /* a program that has ended already: the helper is still on its way */
+      continue;
+    }
     if (n <= 0) return child_died(STEP_SECCOMP_LISTENER_DIED);
     if (m.type == MESSAGE_TOKEN && (size_t)n == sizeof m) ctx.early = m.token;
     else if (ctx.distrusted) return fail_errno(STEP_SECCOMP_LISTENER_RECEIVE, EPROTO, NULL);
