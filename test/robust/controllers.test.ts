@@ -73,6 +73,17 @@ function removeCgroups(t: Scope): Container[] {
   return containers;
 }
 
+/**
+ * Without any cgroup to look into nobody knows the others of a container that shares the host's pid namespace: the test
+ * kills them.
+ */
+function killMembers({ id }: Container): void {
+  for (const { target } of cgroupMounts())
+    for (const directory of directoriesBelow(target).filter((name) => name.includes(id)))
+      for (const pid of fs.readFileSync(path.join(directory, "cgroup.procs"), "utf8").split("\n"))
+        if (pid !== "") process.kill(Number(pid), "SIGKILL");
+}
+
 /** What may fail where a hierarchy is not as it was, and what has to be said then. */
 function excuse({ name }: Hierarchy, way: Way, step: string): RegExp | undefined {
   const denied = way === "read-only" ? /\(EROFS\)/ : /\(ENOENT\)|not (mounted|there)/;
@@ -94,6 +105,10 @@ function judge(hierarchy: Hierarchy, way: Way): Judge {
     return left && warnsOnly(result) ? undefined : expectSuccess(step, result);
   };
 }
+
+/** Limits and the freezer cannot be had without their files. */
+const lenient: Judge = (step, result) =>
+  /^(update|pause|resume)/.test(step) && result.code !== 0 ? wordsProblem(result) : expectSuccess(step, result);
 
 function warnsOnly({ stderr }: Result): boolean {
   return stderr.split("\n").every((line) => line === "" || /level=warning.*cgroup.*\(EROFS\)/.test(line));
@@ -195,15 +210,8 @@ if (cgroupVersion() === 1) {
           .map(({ target }) => WAYS.unmounted(target))
           .join("; "),
       );
-      const lenient: Judge = (step, result) =>
-        /^(update|pause|resume)/.test(step) && result.code !== 0 ? wordsProblem(result) : expectSuccess(step, result);
       expect(await walk(harmlessSteps(at, made), lenient)).toEqual([]);
-      // Without any cgroup to look into, nobody knows the others of a container that shares the host's pid namespace.
-      for (const { target } of cgroupMounts())
-        for (const directory of directoriesBelow(target))
-          if (directory.includes(made.doomed.shared.id) && what === "none")
-            for (const pid of fs.readFileSync(path.join(directory, "cgroup.procs"), "utf8").split("\n"))
-              if (pid !== "") process.kill(Number(pid), "SIGKILL");
+      if (what === "none") killMembers(made.doomed.shared);
       expect(
         await walk(endingSteps(at, made), (step, result) =>
           what === "none" && step.includes("shared") ? undefined : lenient(step, result),
@@ -213,3 +221,22 @@ if (cgroupVersion() === 1) {
       expect(await walk(removingSteps(at, made), lenient)).toEqual([]);
     });
 }
+
+if (cgroupVersion() === 2)
+  for (const way of Object.keys(WAYS) as Way[])
+    check(`containers can be used and removed with cgroup2 ${way} since`, async (t) => {
+      const at = await elsewhere(t, ":");
+      const unseen = removeCgroups(t);
+      const made = await makeContainers(t, at);
+      unseen.push(made.running, made.created, ...Object.values(made.doomed));
+      at.sh(WAYS[way](cgroupMounts()[0]?.target ?? ""));
+      const told: Judge = (step, result) =>
+        way === "read-only" && result.code === 0 && warnsOnly(result) ? undefined : lenient(step, result);
+      expect(await walk(harmlessSteps(at, made), told)).toEqual([]);
+      if (way !== "read-only") killMembers(made.doomed.shared);
+      expect(
+        await walk(endingSteps(at, made), (step, result) => (step.includes("shared") ? undefined : told(step, result))),
+      ).toEqual([]);
+      await waitForEnds(at, made);
+      expect(await walk(removingSteps(at, made), told)).toEqual([]);
+    });

@@ -19,7 +19,12 @@ interface Creating {
 
 const hookOf = (c: Container) => ({
   path: "/bin/sh",
-  args: ["sh", "-c", `while [ ! -s ${c.file("go")} ]; do sleep 0.01; done; exit $(cat ${c.file("go")})`],
+  // A hook outlives a creator that is killed: it ends with the bundle.
+  args: [
+    "sh",
+    "-c",
+    `while [ -d ${c.bundle} ] && [ ! -s ${c.file("go")} ]; do sleep 0.01; done; exit $(cat ${c.file("go")})`,
+  ],
   env: ["PATH=/bin:/usr/bin"],
 });
 
