@@ -9,6 +9,6 @@ set_up "$BUILD_NEEDS $TEST_NEEDS"
 LIMIT=${LIMIT:-1800} run_tests "attacks from inside and outside" "$BUN" test ./test/security
 run_tests "classes of vulnerabilities" "$BUN" test ./conformance/security{,-processes}.test.ts
 run_tests "rights and views" "$BUN" test ./conformance/{capabilities,isolation,idmap,devices,hook-circumstances,seccomp,seccomp-notify}.test.ts
-run_tests "damaged and hostile input" "$BUN" test ./test/fuzz ./test/spec/bad-input.test.ts
+run_tests "damaged and hostile input" "$BUN" test ./test/fuzz ./test/scale ./test/spec/{bad-input,literals}.test.ts
 run_tests "users without rights" "$BUN" test ./test/rootless ./test/seccomp/rootless.test.ts
 finish

@@ -173,7 +173,7 @@ function scope(): CgroupPlan {
   return planCgroup(input, readCgroupFacts(v2Host("/", { "/run/systemd/system/x": "" })));
 }
 
-function exec(process: Partial<Process>, spec: Spec, resctrl?: ExecInput["resctrl"]): Program {
+export function exec(process: Partial<Process>, spec: Spec, resctrl?: ExecInput["resctrl"]): Program {
   return compileExec({
     id: "box",
     bundle: "/bundle",
