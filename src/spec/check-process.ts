@@ -7,12 +7,17 @@ import { each, error, warn } from "./report.ts";
 import { nearest } from "./schema-problems.ts";
 import type { CapabilitySet, LinuxCapabilities, Process, Scheduler, Uint64 } from "./types.ts";
 
+const MAX_GROUPS = 65_536; // NGROUPS_MAX
 const MAX_TERMINAL_SIZE = 65_535; // struct winsize has unsigned short fields
 
 export function checkProcess(process: Process, at: string, report: Report): void {
   checkCommand(process, at, report);
   checkEnvironment(process.env ?? [], `${at}/env`, report);
   checkConsole(process, at, report);
+  const groups = process.user.additionalGids?.length ?? 0;
+  if (groups > MAX_GROUPS) {
+    error(report, `${at}/user/additionalGids`, `expected at most ${MAX_GROUPS} entries, found ${groups}`);
+  }
   checkRlimits(process, at, report);
   if (process.capabilities !== undefined) checkCapabilities(process.capabilities, `${at}/capabilities`, report);
   if (process.scheduler !== undefined) checkScheduler(process.scheduler, `${at}/scheduler`, report);

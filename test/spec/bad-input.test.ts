@@ -181,6 +181,11 @@ const CASES: readonly (readonly [edits: Edits, at: string, fragment: string])[] 
   [{ "/linux/namespaces/3/type": "time" }, "/hostname", "needs a `uts` namespace"],
   [{ "/domainname": "d", "/linux/namespaces/3/type": "time" }, "/domainname", "needs a `uts` namespace"],
   [{ "/hostname": "x".repeat(65) }, "/hostname", "at most 64 bytes"],
+  [
+    { "/process/user/additionalGids": Array.from({ length: 65_537 }, (_, i) => i) },
+    "/process/user/additionalGids",
+    "expected at most 65536 entries, found 65537",
+  ],
   [{ "/hostname": "ü".repeat(33) }, "/hostname", "at most 64 bytes"],
   [
     { "/linux/netDevices": { eth0: {} }, "/linux/namespaces/1/type": "time" },
