@@ -71,6 +71,8 @@ class Writer {
   bytes: Buffer;
   words: Uint32Array;
   end: number;
+  /** The last text that was an op's input, and where it is. */
+  shared: { readonly text: string; readonly offset: number; readonly length: number } | undefined;
 
   constructor(start: number, capacity: number) {
     this.bytes = Buffer.from(new ArrayBuffer(capacity));
@@ -176,13 +178,21 @@ function orElseFlags({ orElse }: Op): number {
   return orElse === "forbidden" ? 5 : 1;
 }
 
+/** All hooks of a kind read the same state, which has all annotations: it is there once. */
+function shareInput(w: Writer, at: number, text: string): void {
+  if (w.shared?.text === text) w.pair(at, w.shared.offset, w.shared.length);
+  else w.shared = { text, offset: w.words[at >> 2] as number, length: w.words[(at >> 2) + 1] as number };
+}
+
 function writeOp(w: Writer, at: number, op: Op, index: number, pack: Pack | undefined): number {
   const layout = layoutOf(op.op);
   const flags = orElseFlags(op) | (op.quiet === true ? 2 : 0);
   w.pair(at, LITTLE ? layout.opcode | (flags << 16) : (layout.opcode << 16) | flags, index);
-  const operands = op as unknown as Operands;
+  const shared = op.op === "spawn" && op.input === w.shared?.text ? w.shared : undefined;
+  const operands = (shared === undefined ? op : { ...op, input: undefined }) as unknown as Operands;
   if (pack === undefined) writeOperands(w, at + 8, operands, layout);
   else packOperands(pack, w, at + 8, operands, layout);
+  if (op.op === "spawn") shareInput(w, at + 8 + 8 * layout.names.indexOf("input"), op.input);
   for (const i of layout.rare) {
     const value = operands[layout.names[i] as string];
     if (value !== undefined) writeRare(w, at + 8 + 8 * i, layout.codes[i] as number, value);
@@ -196,7 +206,9 @@ function writeList(w: Writer, list: readonly Op[], at: number, pack: Pack | unde
   for (let k = 0; k < list.length; k++) {
     const op = list[k] as Op;
     at = writeOp(w, at, op, k, pack);
-    if (op.op === "forget") tail = w.end;
+    if (op.op !== "forget") continue;
+    tail = w.end;
+    w.shared = undefined; // what lies before this will be wiped
   }
   return tail;
 }

@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 import { OPS_HASH } from "../../src/generated/ops-hash.ts";
+import { compileCreate } from "../../src/program/compile.ts";
 import { encode } from "../../src/program/encode.ts";
 import { OPS, type Op } from "../../src/program/ops.ts";
 import type { Envelope, Program } from "../../src/program/program.ts";
 import { decode } from "./decode.ts";
-import { programs } from "./programs.ts";
+import { compileInput, programs, small } from "./programs.ts";
 
 const ENVELOPE: Envelope = { reporter: ["/proc/self/exe", "__report"], context: '{"a":"ä"}', timings: false };
 
@@ -103,4 +104,20 @@ test("errnos: at most four, and only those that Linux has", () => {
   const ignoring = (...ignore: string[]) => encode(only({ op: "keyring", name: "k", ignore }), ENVELOPE);
   expect(() => ignoring("EPERM", "EIO", "ENOENT", "EBADF", "EINVAL")).toThrow(RangeError);
   expect(() => ignoring("ENONSENSE")).toThrow("unknown errno ENONSENSE");
+});
+
+test("the state that hooks read is in a program once for all hooks of a kind", () => {
+  const spec = {
+    ...small(["pid", "mount"]),
+    annotations: { long: "x".repeat(100_000) },
+    hooks: { createRuntime: Array.from({ length: 50 }, () => ({ path: "/bin/true" })) },
+  };
+  const program = compileCreate(compileInput(spec));
+  const bytes = encode(program, { reporter: [], context: "{}", timings: false });
+  expect(bytes.length).toBeLessThan(300_000);
+  const inputs = decode(bytes)
+    .lists[0]?.filter(({ op }) => op === "spawn")
+    .map(({ operands }) => operands.input);
+  expect(inputs).toHaveLength(50);
+  expect(new Set(inputs)).toEqual(new Set(program.launcher.flatMap((op) => (op.op === "spawn" ? [op.input] : []))));
 });
