@@ -152,7 +152,9 @@ static bool maker_saw_exec(void) {
 }
 
 /* Where the filter lets nothing be executed that is the reason, whatever is left to be seen of the end. */
-static int not_executed(const struct op_await_exec *op) { return child_died(op->forbidden ? STEP_AWAIT_EXEC_FORBIDDEN : STEP_AWAIT_EXEC_DIED); }
+static int not_executed(const struct op_await_exec *op) {
+  return child_died(op->forbidden ? STEP_AWAIT_EXEC_FORBIDDEN : STEP_AWAIT_EXEC_DIED);
+}
 
 int do_await_exec(const struct op_await_exec *op) {
   if (ctx.maker >= 0) return maker_saw_exec() || has_executed() ? 0 : not_executed(op);

@@ -55,8 +55,8 @@ static void fall_silent(void) {
 static void wake(_Atomic int *word) { syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0); }
 
 /*
- * Where init is to wait for `start` and loads the filter last, the launcher is gone by then. So the helper remains, and is the one
- * who talks to the agent. It connects when the filter is about to be loaded: what it has open is open in init too. It goes
+ * Where init is to wait for `start` and loads the filter last, the launcher is gone by then. So the helper remains, and is
+ * the one who talks to the agent. It connects when the filter is about to be loaded: what it has open is open in init too. It goes
  * when it has handed the listener over, and also when init ends before: the kernel marks a robust futex (set_robust_list(2))
  * of a process that ends, or calls execve, and wakes who waits for it.
  */

@@ -222,10 +222,12 @@ int do_capabilities(const struct op_capabilities *op) {
 enum answer { NO, YES, PERHAPS };
 
 /*
- * A filter that this process was started under may know nothing of these calls. Only what the kernel says of the file counts as
- * an answer; where it does not come to that, execve has the last word.
+ * A filter that this process was started under may know nothing of these calls. Only what the kernel says of the file
+ * counts as an answer; where it does not come to that, execve has the last word.
  */
-static bool is_answer(int error) { return error == EACCES || error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG; }
+static bool is_answer(int error) {
+  return error == EACCES || error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
+}
 
 static enum answer can_execute(const char *path, int *error) {
   struct stat st;
