@@ -26,6 +26,8 @@
 
 /* QuickJS may fill STACK_SIZE; what is called last may take something more. */
 #define STACK_ROOM (STACK_SIZE + 256ul * 1024)
+/* What QuickJS puts into pages by size (JS_ARENA_MAX_SMALL_SIZE), without its head. */
+#define LARGEST_SMALL 504
 /* The build's process has its stack here, below the heap, for the address of it is noted in the heap. */
 #define BUILD_STACK (HEAP_BASE - 8 * STACK_SIZE)
 
@@ -184,12 +186,32 @@ static void load(const char *path)
   HEAP->context = context;
 }
 
+/*
+ * What a verb allocates shall lie together in a new chunk, whose pages come at once: in the holes that the build has left all
+ * over the heap each would cost a page fault. So the holes are filled, by size: QuickJS has lists of its own up to 512 bytes.
+ */
+static void fill_holes(JSContext *context)
+{
+  char *end = HEAP->next;
+  memset(HEAP->lists, 0, sizeof HEAP->lists);
+  for (size_t size = 8; size <= LARGEST_SMALL; size += 8) {
+    char *filler;
+    do
+      filler = js_malloc(context, size);
+    while (filler != NULL && filler < end);
+    js_free(context, filler); /* and with it goes the page that it is in */
+  }
+  memset(HEAP->lists, 0, sizeof HEAP->lists);
+  HEAP->next = end;
+}
+
 /* The size is fixed before the heap is written, and what a process allocates later lies elsewhere. */
 _Noreturn static void *snapshot(void *unused)
 {
   (void)unused;
   const char *out = this_process.argv[3];
   load(this_process.argv[2]);
+  fill_holes(HEAP->context);
   size_t size = heap_used();
   HEAP->end = (char *)HEAP_BASE + size;
   int fd = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

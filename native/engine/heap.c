@@ -6,9 +6,9 @@
 #include <sys/mman.h>
 
 #define PAGE 4096ul
-#define CHUNK (512ul * 1024)
+#define CHUNK (128ul * 1024)
 /* Above this a block is a mapping of its own, but in the build's process. A power of two, for no class may straddle it. */
-#define LARGE (128ul * 1024)
+#define LARGE (64ul * 1024)
 #define UNIT 16ul
 /* Up to here sizes are multiples of UNIT, above there are four between a power of two and the next. */
 #define FINE 512ul
