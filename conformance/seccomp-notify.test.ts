@@ -174,6 +174,7 @@ for (const noNewPrivileges of [false, true]) {
     notify(c, [...HAND_OVER, ...MKDIR]);
     const agent = await startAgent(t, c, "mkdir=errno:28", "mkdirat=errno:28");
     await c.up();
+    await agent.waitFor("state");
     const first = agent.lines("state").length;
     const { code, stdout } = await c.verb("exec", "/bin/probe", "mkdir=/tmp/x");
     expect({ code, stdout }).toEqual({ code: 0, stdout: '{"mkdir=/tmp/x":"ENOSPC"}\n' });

@@ -81,7 +81,7 @@ struct context {
   uint32_t launcher_at; /* index of the launcher's op */
   int program_fd, sync; /* sync: this side's end of the channel between launcher and init */
   int slots[SLOTS];
-  int fifo;              /* init: where failures go once start let it through */
+  int starter;           /* init: the connection of who started it, where failures go from then on */
   int proc, root, null;  /* the host's /proc, the container's root, the host's /dev/null */
   bool peers;            /* init: mounts of this namespace may share their events with the host's */
   pid_t pid;             /* launcher: the container's first process */
@@ -152,7 +152,6 @@ int send_message(int sock, const struct message *m, int fd);
 ssize_t receive_fd(int sock, void *data, size_t size, int *fd);
 ssize_t receive_message(int sock, struct message *m, int *fd);
 _Noreturn void leave(int code);
-void close_directories(void);
 bool run_list(int list);
 _Noreturn void finish(int code);
 _Noreturn void execute(int fd);
@@ -171,6 +170,7 @@ int child_died(uint32_t step);
 
 /* ops_fork.c */
 int share_memory(bool births);
+void drop_shared(void);
 int take_born(uint32_t step);
 int stop_child(void);
 
@@ -206,6 +206,9 @@ bool is_root(int fd);
 /* idmap.c */
 int mapped_namespace(const char *uids, const char *gids);
 int idmap_tree(int tree, int users, bool recursive);
+
+/* procfs.c */
+int open_procfs(int pidns);
 
 int copy_up(int from, int to);
 

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include "init.h"
 
-struct context ctx = { .program_fd = -1, .sync = -1, .fifo = -1, .proc = -1, .root = -1, .null = -1, .pidfd = -1, .helper = -1, .helper_sync = -1,
+struct context ctx = { .program_fd = -1, .sync = -1, .starter = -1, .proc = -1, .root = -1, .null = -1, .pidfd = -1, .helper = -1, .helper_sync = -1,
                        .maker = -1, .pty = -1 };
 
 typedef int (*handler)(const void *op);

@@ -22,7 +22,7 @@
 #undef FSMOUNT_CLOEXEC
 #define FSMOUNT_CLOEXEC 1
 /* glibc has these as enumerators and macros of the same name, musl not at all: names of our own for both. */
-enum { SET_FLAG = 0, SET_STRING = 1, CMD_CREATE = 6 };
+enum { SET_FLAG = 0, SET_STRING = 1, SET_FD = 5, CMD_CREATE = 6 };
 
 #undef MOUNT_ATTR_RDONLY
 #define MOUNT_ATTR_RDONLY 0x1

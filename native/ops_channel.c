@@ -1,4 +1,4 @@
-/* What launcher and init tell each other and hand over, and how `start` hears of exec through the FIFO. */
+/* What launcher and init tell each other and hand over, and how `start` hears of exec. */
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "init.h"
@@ -45,68 +46,90 @@ int take_message(const struct message *m, int fd) {
   return 0;
 }
 
-/* Still tsrunc-init, which may not have come to the FIFO yet: create does not wait for that. */
-static bool is_waiting_init(pid_t pid, uint64_t expected) {
-  struct process process;
-  if (read_process(pid, &process) < 0 || process.start != expected || process.state == 'Z' || process.state == 'X') return false;
-  return process.flags & PROCESS_NOT_EXECUTED;
-}
-
 /* Init closes its end by exec, but by being killed before that too. Where it is gone, it was whatever it was. */
 static bool died_as_init(pid_t pid, uint64_t expected) {
   struct process process;
   return read_process(pid, &process) == 0 && process.start == expected && process.flags & PROCESS_NOT_EXECUTED;
 }
 
+/* What a process says that a container may have in its hands is believed to be words about an op of init's, no more. */
+static void take_words(const struct report *words) {
+  ctx.failure = *words;
+  ctx.failure.kind = REPORT_FAILURE;
+  ctx.failure.list = LIST_INIT;
+  ctx.failure.detail[DETAIL_SIZE - 1] = 0;
+  for (char *c = ctx.failure.detail; *c; c++)
+    if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+}
+
+/* Gives init the end of a pipe: that is all it gets of the host. */
+static int hand_pipe(const char *path, int end) {
+  struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/proc/self/fd/" };
+  int file = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) return fail(STEP_RELEASE_OPEN, path);
+  put_number(address.sun_path + 14, (uint64_t)file);
+  int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc = sock;
+  if (sock >= 0)
+    do rc = connect(sock, (struct sockaddr *)&address, sizeof address);
+    while (rc < 0 && errno == EINTR);
+  close(file);
+  if (rc < 0) return errno == ECONNREFUSED ? fail_errno(STEP_RELEASE_GONE, ESRCH, path) : fail(STEP_RELEASE_OPEN, path);
+  if (send_fd(sock, "S", 1, end) < 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, path);
+  close(sock);
+  return 0;
+}
+
+/* Until init has closed its end. Whoever traces it may have that too, so it is asked for now and then whether it is gone. */
+static void await_close(int fd, pid_t pid, uint64_t start) {
+  struct pollfd closed = { .fd = fd };
+  struct process process;
+  while (poll(&closed, 1, 200) <= 0)
+    if (read_process(pid, &process) < 0 || process.start != start || !(process.flags & PROCESS_NOT_EXECUTED)) return;
+}
+
 static bool read_last_word(int fd) {
   struct report r;
-  for (size_t got = 0;;) {
-    ssize_t n = read(fd, (char *)&r + got, sizeof r - got);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    got += (size_t)n;
-    if (got < sizeof r) continue;
-    got = 0;
-    r.detail[DETAIL_SIZE - 1] = 0;
-    if (r.kind == REPORT_WARNING) warn_or_report(REPORT_WARNING, &r);
-    if (r.kind != REPORT_FAILURE) continue;
-    ctx.failure = r;
-    return true;
+  size_t got = 0;
+  for (ssize_t n = 1; got < sizeof r && (n > 0 || errno == EINTR);) {
+    n = read(fd, (char *)&r + got, sizeof r - got);
+    if (n == 0) return false;
+    if (n > 0) got += (size_t)n;
   }
+  if (got < sizeof r || r.kind != REPORT_FAILURE) return false;
+  take_words(&r);
+  return true;
+}
+
+/* A container that could not be started is stopped when `start` says so. Whoever traces init can hold up its end. */
+static void await_end(pid_t pid, uint64_t expected) {
+  int pidfd = pidfd_open_(pid);
+  uint64_t start;
+  if (pidfd >= 0 && read_start(pid, &start, NULL) == 0 && start == expected) wait_pidfd(pidfd, 1000);
+  if (pidfd >= 0) close(pidfd);
 }
 
 /*
- * Init is blocked opening the FIFO for writing. It counts as a writer while it is, so an open that does not
- * wait tells at once whether it is there: EAGAIN from read, or end of file. It then says one byte and becomes
- * the user's program, which closes the FIFO, or says why it could not.
+ * Init waits on the socket, or will. It says one byte through the pipe and becomes the user's program, which closes it, or
+ * has said by then why it could not. Nothing else is read before init has closed the pipe: what lies in it may change until
+ * then (ops_seccomp.c).
  */
 int do_release(const struct op_release *op) {
-  int fd = open(str(op->path), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return fail(STEP_RELEASE_OPEN, str(op->path));
+  int pipe[2];
+  if (pipe2(pipe, O_CLOEXEC) < 0) return fail(STEP_RELEASE_OPEN, NULL);
+  int rc = hand_pipe(str(op->path), pipe[1]);
+  close(pipe[1]);
+  if (rc < 0) return -1;
   char first;
-  ssize_t n = read(fd, &first, 1);
-  bool waiting = true;
-  for (int tries = 0; n == 0 && waiting && tries < 10000; tries++) {
-    waiting = is_waiting_init((pid_t)op->pid, op->start);
-    struct timespec pause = { 0, tries < 50 ? 50000 : 2000000 };
-    if (waiting) nanosleep(&pause, NULL);
-    n = read(fd, &first, 1); /* also where it is init no more: it may have come, and gone on, since the last read */
-  }
-  if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
-  int error = errno;
-  fcntl(fd, F_SETFL, 0); /* from here on it waits: for the first byte, and for the end */
-  if (n < 0) {
-    if (error != EAGAIN) return fail_errno(STEP_RELEASE_READ, error, str(op->path));
-    do n = read(fd, &first, 1);
-    while (n < 0 && errno == EINTR);
-  }
-  if (n == 0) return fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
-  /* Nothing is read before init has closed the FIFO: what lies in it may change until then (ops_seccomp.c). */
-  struct pollfd closed = { .fd = fd };
-  while (poll(&closed, 1, -1) < 0 && errno == EINTR) {}
-  bool failed = read_last_word(fd);
-  close(fd);
+  ssize_t n;
+  do n = read(pipe[0], &first, 1);
+  while (n < 0 && errno == EINTR);
+  if (n <= 0) return n < 0 ? fail(STEP_RELEASE_READ, str(op->path)) : fail_errno(STEP_RELEASE_GONE, ESRCH, str(op->path));
+  await_close(pipe[0], (pid_t)op->pid, op->start);
+  fcntl(pipe[0], F_SETFL, O_NONBLOCK);
+  bool failed = read_last_word(pipe[0]);
+  close(pipe[0]);
   if (failed) {
+    await_end((pid_t)op->pid, op->start);
     ctx.cleanup = ctx.failure.index >= op->first && ctx.failure.index < op->end;
     return -1;
   }
@@ -114,13 +137,10 @@ int do_release(const struct op_release *op) {
   return died_as_init((pid_t)op->pid, op->start) ? fail_errno(STEP_RELEASE_DIED, 0, NULL) : 0;
 }
 
-/* The reason that init left in the memory it shares, as it can be trusted: by nobody but for what is said. */
+/* The reason that init left in the memory it shares. */
 static bool take_last_word(void) {
   if (!ctx.shared || ctx.shared->failure.kind != REPORT_FAILURE) return false;
-  ctx.failure = ctx.shared->failure;
-  ctx.failure.kind = REPORT_FAILURE;
-  ctx.failure.list = LIST_INIT;
-  ctx.failure.detail[DETAIL_SIZE - 1] = 0;
+  take_words(&ctx.shared->failure);
   return true;
 }
 

@@ -34,8 +34,20 @@ void forget_environment(void) {
   wipe(from, to);
 }
 
+/*
+ * What is left are sockets and pipes. execve too closes descriptors only after it has resolved the program and its
+ * interpreter: until then a path of the container's may lead through /proc/self/fd/N (CVE-2024-21626).
+ */
+static void close_slots(int64_t but) {
+  if (ctx.proc >= 0) close(ctx.proc);
+  if (ctx.root >= 0) close(ctx.root);
+  ctx.proc = ctx.root = -1;
+  for (int i = 0; i < SLOTS; i++)
+    if (i != but) set_slot(i, -1);
+}
+
 int do_forget(const struct op_forget *op) {
-  (void)op;
+  close_slots(op->keep);
   if (ctx.tail) wipe(ctx.base + ctx.strings, ctx.base + ctx.tail);
   memset(&ctx.failure, 0, sizeof ctx.failure);
   return 0;

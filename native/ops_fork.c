@@ -34,6 +34,11 @@ int share_memory(bool births) {
   return 0;
 }
 
+/* For a process that is to have nothing of it. */
+void drop_shared(void) {
+  if (ctx.shared) munmap(ctx.shared, ctx.born ? 2 * LARGEST_PAGE : LARGEST_PAGE);
+}
+
 /* clone(2), which profiles allow that forbid clone3(2): a filter may be in force already. On s390x the stack comes first. */
 static long clone_child(unsigned long flags) {
 #ifdef __s390x__
@@ -44,7 +49,6 @@ static long clone_child(unsigned long flags) {
 }
 
 int do_fork(const struct op_fork *op) {
-  close_directories();
   atomic_store(ctx.born, 0);
   struct message m = { .type = MESSAGE_FORK };
   if (madvise((void *)ctx.born, LARGEST_PAGE, MADV_DONTFORK) < 0) return fail(STEP_FORK_MADVISE, NULL);

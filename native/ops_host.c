@@ -155,12 +155,6 @@ int do_remove_dir(const struct op_remove_dir *op) {
   return rmdir(path) < 0 && errno != ENOENT ? fail(STEP_REMOVE_DIR_RMDIR, path) : 0;
 }
 
-int do_mkfifo(const struct op_mkfifo *op) {
-  if (mkfifo(str(op->path), (mode_t)op->mode) < 0) return fail(STEP_MKFIFO_MKFIFO, str(op->path));
-  if (op->uid < 0 && op->gid < 0) return 0;
-  return chown(str(op->path), (uid_t)op->uid, (gid_t)op->gid) < 0 ? fail(STEP_MKFIFO_CHOWN, str(op->path)) : 0;
-}
-
 /*
  * The fd stays open, and with it the lock, until this process ends. It is the directory itself that is locked: that takes
  * no file, which could not be made where the disk is full or read-only.
@@ -200,6 +194,22 @@ int do_connect(const struct op_connect *op) {
     close(sock);
     return fail_errno(STEP_CONNECT_CONNECT, error, str(op->path));
   }
+  return set_slot(op->slot, sock);
+}
+
+/* By a path that says nothing of where the directory is: whoever has the socket can read it. */
+int do_listen(const struct op_listen *op) {
+  struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/proc/self/fd/" };
+  int directory = open(str(op->directory), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return fail(STEP_LISTEN_OPEN, str(op->directory));
+  int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (sock < 0) return fail(STEP_LISTEN_SOCKET, NULL);
+  int end = 14 + put_number(address.sun_path + 14, (uint64_t)directory);
+  address.sun_path[end++] = '/';
+  if (op->name.len >= sizeof address.sun_path - (size_t)end) return fail_errno(STEP_LISTEN_BIND, ENAMETOOLONG, str(op->name));
+  memcpy(address.sun_path + end, str(op->name), op->name.len + 1);
+  if (bind(sock, (struct sockaddr *)&address, sizeof address) < 0 || listen(sock, 16) < 0) return fail(STEP_LISTEN_BIND, str(op->name));
+  close(directory);
   return set_slot(op->slot, sock);
 }
 

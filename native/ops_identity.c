@@ -112,24 +112,6 @@ int do_sysctl(const struct op_sysctl *op) {
   return write_proc(fd, op->value) < 0 ? fail(STEP_SYSCTL_WRITE, str(op->path)) : 0;
 }
 
-/*
- * Before `start`, init waits for as long as anybody likes. Processes of a pid namespace that it has joined can take its
- * descriptors if they have CAP_SYS_PTRACE, dumpable or not, and with the host's /proc they would have the host. Now it is
- * only needed to open the FIFO again, for which any procfs will do that has this process.
- */
-int do_own_proc(const struct op_own_proc *op) {
-  (void)op;
-  char pid[24];
-  struct statfs fs;
-  int own = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (own < 0) return 0;
-  bool usable = fstatfs(own, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC && !(fs.f_flags & FS_NOSYMFOLLOW) &&
-                readlinkat(own, "self", pid, sizeof pid) > 0;
-  close(usable ? ctx.proc : own);
-  if (usable) ctx.proc = own;
-  return 0;
-}
-
 int do_proc_self(const struct op_proc_self *op) {
   int fd = open_proc_self(str(op->file), O_WRONLY);
   if (fd < 0) return ignored(op->ignore, errno) ? 0 : fail(STEP_PROC_SELF_OPEN, str(op->file));

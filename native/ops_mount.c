@@ -50,7 +50,7 @@ static int set_option(int fs, const char *option) {
 
 /* A detached mount of a new instance; -1 after fail(). */
 static int new_instance(const struct op_mount *op, const mode_t *mode) {
-  int fs = (int)syscall(SYS_fsopen, str(op->type), FSOPEN_CLOEXEC);
+  int fs = op->pidns >= 0 ? open_procfs(slot_fd(op->pidns)) : (int)syscall(SYS_fsopen, str(op->type), FSOPEN_CLOEXEC);
   if (fs < 0) return fail(STEP_MOUNT_FSOPEN, str(op->type));
   if (op->source.len && fs_config(fs, SET_STRING, "source", str(op->source)) < 0)
     return fail_fs(STEP_MOUNT_OPTION, fs, "source");

@@ -23,17 +23,17 @@ struct clone3_args {
 };
 
 /*
- * Through the FIFO once start let init go on, before that through the channel, while that is believed. Under the filter
- * only by what is in the memory that is shared with the launcher, or that lies in the FIFO.
+ * Through the pipe of who started the container, once somebody has; before that through the channel, while that is believed.
+ * Under the filter only by what is in the memory that is shared with the launcher, or that lies in the pipe.
  */
 static void tell_failure(void) {
   ctx.failure.kind = REPORT_FAILURE;
-  if (ctx.silent || (ctx.forked && ctx.fifo < 0)) {
+  if (ctx.silent || (ctx.forked && ctx.starter < 0)) {
     ctx.shared->failure = ctx.failure;
     return;
   }
-  if (ctx.fifo >= 0) {
-    write_all(ctx.fifo, &ctx.failure, sizeof ctx.failure);
+  if (ctx.starter >= 0) {
+    write_all(ctx.starter, &ctx.failure, sizeof ctx.failure);
     return;
   }
   struct message m = { .type = MESSAGE_FAILURE, .report = ctx.failure };
@@ -94,20 +94,19 @@ static unsigned foreign_slots(const struct op_clone *op) {
   unsigned found = 0;
   if (op->userns < 0 && !(op->flags & CLONE_NEWUSER)) return 0;
   for (int i = 0; i < 8; i++) {
-    if (ctx.slots[i] < 0 || i == op->userns || i == op->pidns) continue;
+    if (ctx.slots[i] < 0 || i == op->userns) continue;
     int type = ioctl(ctx.slots[i], NS_GET_NSTYPE);
     if (type == CLONE_NEWNET || type == CLONE_NEWIPC || type == CLONE_NEWUTS) found |= 1u << i;
   }
   return found;
 }
 
-static bool joins(const struct op_clone *op) { return op->userns >= 0 || op->pidns >= 0 || foreign_slots(op); }
+static bool joins(const struct op_clone *op) { return op->userns >= 0 || foreign_slots(op); }
 
 /*
  * A user namespace that is joined must own the namespaces that are new, so it is entered by a process in between, whose
- * child becomes ours by CLONE_PARENT. That child is born in the cgroup of the one in between. A pid namespace is entered
- * in the same way: hooks are the host's, and the launcher's children must not be born where the container can see and
- * kill them; without root of the host there would be no way back.
+ * child becomes ours by CLONE_PARENT. That child is born in the cgroup of the one in between. A pid namespace that is
+ * joined is none of its business: init goes there last of all, see ops_fork.c.
  * The helper for a seccomp listener is such a process too. It stays out of the cgroup, whose limit it may not fit into.
  */
 static _Noreturn void run_between(const struct op_clone *op, int sock, int cgroup, pid_t launcher) {
@@ -124,7 +123,6 @@ static _Noreturn void run_between(const struct op_clone *op, int sock, int cgrou
   for (int i = 0; i < 8; i++)
     if ((foreign >> i & 1) && setns(slot_fd(i), 0) == 0) ctx.joined |= 1u << i;
   if (op->userns >= 0 && setns(slot_fd(op->userns), CLONE_NEWUSER) < 0) fail(STEP_CLONE_SETNS_USER, NULL);
-  else if (op->pidns >= 0 && setns(slot_fd(op->pidns), CLONE_NEWPID) < 0) fail(STEP_CLONE_SETNS_PID, NULL);
   else {
     if (joins(op)) prctl(PR_SET_DUMPABLE, 0); /* entering a user namespace may set it to fs.suid_dumpable */
     long pid = clone3(&args);

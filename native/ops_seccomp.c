@@ -43,13 +43,13 @@ _Noreturn void help(int sock, pid_t launcher) {
 }
 
 /*
- * After this nothing can be said but in memory. What `start` reads from the FIFO is then the page itself, which vmsplice(2)
+ * After this nothing can be said but in memory. What `start` reads from its pipe is then the page itself, which vmsplice(2)
  * has put into it as it was; what is written to it later, and before it is read, is read.
  */
 static void fall_silent(void) {
   struct iovec page = { &ctx.shared->failure, sizeof ctx.shared->failure };
-  if (ctx.fifo < 0) ctx.silent = true;
-  else ctx.silent = vmsplice(ctx.fifo, &page, 1, SPLICE_F_NONBLOCK) == (ssize_t)sizeof ctx.shared->failure;
+  if (ctx.starter < 0) ctx.silent = true;
+  else ctx.silent = vmsplice(ctx.starter, &page, 1, SPLICE_F_NONBLOCK) == (ssize_t)sizeof ctx.shared->failure;
 }
 
 static void wake(_Atomic int *word) { syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0); }

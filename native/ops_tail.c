@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "init.h"
@@ -260,32 +261,28 @@ int do_lookup(const struct op_lookup *op) {
 
 static void end_by_signal(int number) { leave(128 + number); }
 
-/* Blocks until start opens the other end. The FIFO is reached by the O_PATH fd that the launcher left. */
-int do_fifo(const struct op_fifo *op) {
-  char file[32] = "fd/", path[64];
-  put_number(file + 3, (uint64_t)slot_fd(op->slot));
-  if (proc_self_path(path, sizeof path, file) < 0) return fail(STEP_FIFO_OPEN, NULL);
+/*
+ * Blocks until start connects, and takes a pipe from it to answer by. It is a socket that is waited on, and no FIFO: who
+ * opens a file of the host's in /proc/PID/fd has the whole file system that it is on (open_by_handle_at(2)).
+ */
+int do_await_start(const struct op_await_start *op) {
   /* The first process of a pid namespace gets no signal that it has no handler for (pid_namespaces(7)). */
   static const int ending[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
   for (unsigned i = 0; i < sizeof ending / sizeof *ending; i++) signal(ending[i], end_by_signal);
-  int fd;
-  do fd = openat(ctx.proc, path, O_WRONLY | O_CLOEXEC);
-  while (fd < 0 && errno == EINTR);
-  if (fd < 0) return fail(STEP_FIFO_OPEN, NULL);
+  close(ctx.sync); /* the launcher is gone */
+  ctx.sync = -1;
+  char byte;
+  int end = -1;
+  while (end < 0) {
+    int connection = accept4(slot_fd(op->slot), NULL, NULL, SOCK_CLOEXEC);
+    if (connection < 0 && errno != EINTR) return fail(STEP_AWAIT_START_ACCEPT, NULL);
+    if (connection < 0) continue;
+    receive_fd(connection, &byte, 1, &end); /* nothing comes from a start that was killed */
+    close(connection);
+  }
   set_slot(op->slot, -1);
-  ctx.fifo = fd;
-  return write_all(fd, "S", 1) < 0 ? fail(STEP_FIFO_WRITE, NULL) : 0;
-}
-
-/*
- * execve closes descriptors only after it has resolved the program and its interpreter: until then a path of the
- * container's may lead through /proc/self/fd/N (CVE-2024-21626). What is left to tell a failure by are sockets and pipes.
- */
-void close_directories(void) {
-  if (ctx.proc >= 0) close(ctx.proc);
-  if (ctx.root >= 0) close(ctx.root);
-  ctx.proc = ctx.root = -1;
-  for (int i = 0; i < SLOTS; i++) set_slot(i, -1);
+  ctx.starter = end;
+  return write_all(end, "S", 1) < 0 ? fail(STEP_AWAIT_START_WRITE, NULL) : 0;
 }
 
 int do_prepare_exec(const struct op_prepare_exec *op) {
@@ -293,7 +290,6 @@ int do_prepare_exec(const struct op_prepare_exec *op) {
   ctx.env = expand_list(op->env, 1);
   if (ctx.home) ctx.env[op->env.count] = ctx.home;
   if (!inside_root()) return fail_errno(STEP_PREPARE_EXEC_OUTSIDE, EPERM, NULL);
-  close_directories();
   return 0;
 }
 

@@ -26,7 +26,7 @@
 static const struct { int number; const char *name; } calls[] = {
 	{SYS_write, "write"}, {SYS_writev, "writev"}, {SYS_sendmsg, "sendmsg"}, {SYS_recvmsg, "recvmsg"}, {SYS_close, "close"},
 	{SYS_mkdirat, "mkdirat"}, {SYS_prctl, "prctl"}, {SYS_execve, "execve"}, {SYS_capset, "capset"}, {SYS_setresuid, "setresuid"},
-	{SYS_openat, "openat"}, {SYS_exit_group, "exit_group"},
+	{SYS_openat, "openat"}, {SYS_accept4, "accept4"}, {SYS_exit_group, "exit_group"},
 #ifdef SYS_mkdir
 	{SYS_mkdir, "mkdir"},
 #endif

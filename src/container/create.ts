@@ -123,7 +123,7 @@ function replaceState(program: Program, directory: string, text: string): Progra
 }
 
 function tailOf(program: Program): Pick<StateRecord, "tail"> {
-  const at = program.init.findIndex((op) => op.op === "fifo");
+  const at = program.init.findIndex((op) => op.op === "awaitStart");
   if (at < 0) return {};
   const forbidden = program.init.some((op) => op.op === "exec" && op.forbidden);
   return { tail: { first: at, labels: program.init.slice(at).map(labelOf), ...(forbidden ? { forbidden } : {}) } };

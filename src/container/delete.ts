@@ -17,11 +17,11 @@ import { containerStatus, type Status } from "./state.ts";
 import {
   CONFIG_FILE,
   containerDirectory,
-  EXEC_FIFO,
   findState,
   loadConfigText,
   refuseForeign,
   removeContainer,
+  START_SOCKET,
   sweepRoot,
 } from "./store.ts";
 import { PATIENCE_MS, whenCreated } from "./when-created.ts";
@@ -92,8 +92,8 @@ function killOps(record: StateRecord, status: Status, directory: string): Op[] {
     case "stopped":
       return [];
     case "created":
-      // Start takes the FIFO away under the same lock: if it has, the container is running and not to be deleted.
-      return [{ op: "unlink", path: path.join(directory, EXEC_FIFO), ignore: ["EROFS"] }, killOp(record)];
+      // Start takes the socket away under the same lock: if it has, the container is running and not to be deleted.
+      return [{ op: "unlink", path: path.join(directory, START_SOCKET), ignore: ["EROFS"] }, killOp(record)];
     case "creating":
       // Its first process, if there is one already, goes with its cgroup or because its creator is gone.
       if (record.creator?.resident === true) return record.pid === 0 ? [] : [killOp(record)];

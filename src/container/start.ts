@@ -14,7 +14,7 @@ import { launchOptions } from "./launch-options.ts";
 import type { StateRecord } from "./record.ts";
 import { hookDirectory, leaveOps, removalInput } from "./removal.ts";
 import { containerStatus } from "./state.ts";
-import { containerDirectory, EXEC_FIFO } from "./store.ts";
+import { containerDirectory, START_SOCKET } from "./store.ts";
 import { whenCreated } from "./when-created.ts";
 
 const SIGKILL = 9;
@@ -42,19 +42,19 @@ function start(context: Context, root: string, record: StateRecord): number | Pr
 }
 
 function startProgram(record: StateRecord, directory: string, input: RemovalInput): Program {
-  const fifo = path.join(directory, EXEC_FIFO);
+  const socket = path.join(directory, START_SOCKET);
   const ofInit = hooksOfInit(record);
   const forbidden = record.tail?.forbidden ?? false;
   const launcher: Op[] = [
     { op: "lock", path: directory },
-    { op: "release", path: fifo, pid: record.pid, start: record.startTime, ...ofInit, forbidden },
-    { op: "unlink", path: fifo, ignore: ["ENOENT", "EROFS"] },
+    { op: "release", path: socket, pid: record.pid, start: record.startTime, ...ofInit, forbidden },
+    { op: "unlink", path: socket, ignore: ["ENOENT", "EROFS"] },
   ];
-  const socket = process.env.NOTIFY_SOCKET;
+  const notifySocket = process.env.NOTIFY_SOCKET;
   const notify = path.join(directory, "notify");
-  if (socket !== undefined && fs.existsSync(notify)) {
+  if (notifySocket !== undefined && fs.existsSync(notify)) {
     launcher.splice(1, 0, { op: "notifyListen", slot: SLOT_NOTIFY, path: path.join(notify, "notify.sock") });
-    launcher.push({ op: "notifyForward", slot: SLOT_NOTIFY, socket, pid: record.pid, background: false });
+    launcher.push({ op: "notifyForward", slot: SLOT_NOTIFY, socket: notifySocket, pid: record.pid, background: false });
   }
   const cleanupFrom = launcher.length;
   const hooks = compileHooks(input, "poststart", "running").map((op) => withPid(op, record.pid));

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { isFrozen } from "../cgroups/freeze.ts";
 import { isAlive } from "./proc.ts";
 import type { StateRecord } from "./record.ts";
-import { containerDirectory, EXEC_FIFO, loadState } from "./store.ts";
+import { containerDirectory, loadState, START_SOCKET } from "./store.ts";
 
 export type Status = "creating" | "created" | "running" | "paused" | "stopped";
 
@@ -29,7 +29,7 @@ export function containerStatus(root: string, record: StateRecord): Status {
   if (!isAlive(record)) return "stopped";
   // Also before start: what is paused cannot be started.
   if (record.cgroup !== undefined && isFrozen(record.cgroup)) return "paused";
-  return fs.existsSync(path.join(containerDirectory(root, record.id), EXEC_FIFO)) && isInit(record)
+  return fs.existsSync(path.join(containerDirectory(root, record.id), START_SOCKET)) && isInit(record)
     ? "created"
     : "running";
 }
@@ -38,7 +38,7 @@ export function isBeingCreated({ creator }: StateRecord): boolean {
   return creator !== undefined && isAlive(creator);
 }
 
-/** A start that was killed may have left the FIFO behind; the process tells that it is the user's program by now. */
+/** A start that was killed may have left the socket behind; the process tells that it is the user's program by now. */
 function isInit({ pid }: StateRecord): boolean {
   try {
     return fs.readFileSync(`/proc/${pid}/comm`, "latin1") === "tsrunc-init\n";

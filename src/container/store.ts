@@ -1,6 +1,6 @@
 /**
  * Where the state of containers is kept: `<root>/<id>/` with `state.json`, a copy of the bundle's `config.json`, and
- * `exec.fifo` until the container is started.
+ * `start.sock` until the container is started.
  *
  * There is no moment at which a directory named by an id lacks its state.json: it is made under a name that
  * no id can have and renamed. So a directory without a valid one is not of our making, or damaged, and may be taken over.
@@ -19,12 +19,12 @@ import { believable, recordProblems, type StateRecord } from "./record.ts";
 
 export const STATE_FILE = "state.json";
 export const CONFIG_FILE = "config.json";
-export const EXEC_FIFO = "exec.fifo";
+export const START_SOCKET = "start.sock";
 /** Where the container's notify socket is. */
 const NOTIFY_DIRECTORY = "notify";
-/** Of earlier versions: a lock, and programs on their way to tsrunc-init. */
-const FORMER_FILES = ["lock", "program"];
-const OWN_FILES: readonly string[] = [STATE_FILE, CONFIG_FILE, EXEC_FIFO, NOTIFY_DIRECTORY, ...FORMER_FILES];
+/** Of earlier versions: a lock, programs on their way to tsrunc-init, and what init waited on. */
+const FORMER_FILES = ["lock", "program", "exec.fifo"];
+const OWN_FILES: readonly string[] = [STATE_FILE, CONFIG_FILE, START_SOCKET, NOTIFY_DIRECTORY, ...FORMER_FILES];
 /** In front of names in the root directory that are not containers; no id contains it. */
 export const TEMPORARY = "~";
 

@@ -59,7 +59,7 @@ function newInstance(entry: MountEntry, type: string, dest: string, params: read
     recursiveSet: 0,
     recursiveClear: 0,
     flags: flagsOf(entry, dest),
-    idmap: -1,
+    pidns: -1,
   };
 }
 

@@ -60,7 +60,7 @@ export function compileExec(input: ExecInput): Program {
     seccomp: input.seccomp,
     keepFds: input.preserveFds,
     extraEnv: [],
-    forks: hasOwn(ns, "pid"),
+    forks: hasOwn(ns, "pid") ? "staying" : undefined,
     waits: [],
     hooks: [],
     createCwd: false,
@@ -103,7 +103,7 @@ function beforeClone(input: ExecInput, { connect, clone }: ListenerOps): Op[] {
   ops.push(...connect);
   // Not yet in the container's pid namespace, where it could be looked into: see the op fork.
   const forks = hasOwn(ns, "pid");
-  ops.push({ op: "clone", flags: 0, cgroup: input.into, pidns: -1, userns: -1, ...clone, forks, what: "exec" });
+  ops.push({ op: "clone", flags: 0, cgroup: input.into, userns: -1, ...clone, forks, what: "exec" });
   return ops;
 }
 
@@ -157,7 +157,8 @@ function initOps(input: ExecInput, tail: ProcessOps): Op[] {
     ops.push({ op: "keyring", name: `_ses.${input.id}`, ignore: ["ENOSYS"], what: "session keyring" });
   if (process.terminal === true) ops.push(consoleOp(input));
   if (process.terminal === true && !hasOwn(ns, "pid")) ops.push({ op: "controlTerminal", what: "terminal" });
-  ops.push(...linuxProcessOps(spec.linux), { op: "forget" }, ...tail.directory, ...tail.prepare, ...tail.finish);
+  ops.push(...linuxProcessOps(spec.linux), ...tail.directory, { op: "forget", keep: -1 });
+  ops.push(...tail.prepare, ...tail.finish);
   return ops;
 }
 

@@ -6,7 +6,7 @@ import { isBindMount } from "../spec/mount-words.ts";
 import { hostPath, insidePath } from "../spec/paths.ts";
 import type { IDMapping, Mount, Spec } from "../spec/types.ts";
 import { compileCgroupMount } from "./compile-cgroup-mount.ts";
-import { hasOwn, hostId, mapText, namespacesOf } from "./compile-namespaces.ts";
+import { hasOwn, hostId, joinedSlot, mapText, namespacesOf } from "./compile-namespaces.ts";
 import type { CompileInput } from "./input.ts";
 import {
   bindAttributes,
@@ -88,7 +88,8 @@ function compileMount(entry: MountEntry, input: CompileInput): Op[] {
   }
   if (type === "sysfs") return sysfsOps(entry, input);
   // As runc: their files have labels of their own.
-  return [newMountOp(entry, type, type === "proc" ? undefined : mountLabel(input))];
+  const pidns = type === "proc" ? joinedSlot(namespacesOf(input.spec), "pid") : -1;
+  return [newMountOp(entry, type, type === "proc" ? undefined : mountLabel(input), pidns)];
 }
 
 /**
@@ -168,7 +169,7 @@ function commonFlags(entry: MountEntry): number {
   );
 }
 
-function newMountOp(entry: MountEntry, type: string, label: string | undefined): Op {
+function newMountOp(entry: MountEntry, type: string, label: string | undefined, pidns = -1): Op {
   const { mount, options, dest, at, what } = entry;
   let flags = commonFlags(entry);
   // These are the kernel's own interfaces: through a link of the image they would be somewhere else (CVE-2019-19921).
@@ -183,13 +184,15 @@ function newMountOp(entry: MountEntry, type: string, label: string | undefined):
   if (copyUp) flags |= MOUNT_FLAGS.copyUp;
   // As runc: a tmpfs over a directory of the image is as open as that directory.
   if (type === "tmpfs" && !copyUp && !options.data.some((d) => d.startsWith("mode="))) flags |= MOUNT_FLAGS.inheritMode;
-  const base = { op: "mount", type, dest, idmap: -1, at, what } as const;
+  const base = { op: "mount", type, dest, pidns, at, what } as const;
   const set = copyUp ? options.set & ~MOUNT_ATTR_RDONLY : options.set;
   const later = {
     propagation: options.propagation,
     recursiveSet: options.recursiveSet | (copyUp && readonly ? MOUNT_ATTR_RDONLY : 0),
     recursiveClear: options.recursiveClear,
   };
+  // With mount(2) it would be a procfs of init's own pid namespace. Flags of mount(2) mean nothing to it.
+  if (pidns >= 0) return { ...base, source, params: params.flatMap((p) => p.split(",")), attr: set, ...later, flags };
   if (options.classic === 0 && !params.some(isLong) && !options.data.some(hasSyntax))
     return { ...base, source, params, attr: set, ...later, flags };
   // mount(2) takes a comma within quotes only; labels of processes and files have some.

@@ -40,6 +40,11 @@ export function hasOwn(ns: Namespaces, type: NamespaceType): boolean {
   return ns.made.has(type) || ns.joined.has(type);
 }
 
+/** Slot of a namespace that is joined; -1 where it is not. */
+export function joinedSlot(ns: Namespaces, type: NamespaceType): number {
+  return [...ns.joined.keys()].indexOf(type);
+}
+
 export interface NamespaceOps {
   /** Launcher, before clone. */
   readonly open: readonly Op[];
@@ -50,6 +55,8 @@ export interface NamespaceOps {
   readonly first: readonly Op[];
   /** Init, once the maps are written. */
   readonly enter: readonly Op[];
+  /** Init, when nothing is left to do that takes the rights of the host. */
+  readonly last: readonly Op[];
   /** Slot of the network namespace, where it is joined. */
   readonly network: number | undefined;
 }
@@ -77,10 +84,11 @@ export function compileNamespaces(
   }
   return {
     open,
-    clone: { ...cloneOp(ns, slots, into), ...listener, forks: false },
+    clone: { ...cloneOp(ns, slots, into), ...listener, forks: ns.joined.has("pid") },
     maps: [...idMaps(spec, ns, facts), ...offsetOps(spec, ns)],
     first: firstOps(spec, ns),
     enter: enterOps(spec, ns, slots),
+    last: lastOps(ns),
     network: slots.get("network"),
   };
 }
@@ -93,12 +101,12 @@ function cloneOp(
   let flags = 0;
   // A cgroup namespace shows the cgroup its maker is in, and a time namespace has to be given its offsets
   // before anybody is in it: both are made by init itself.
+  // A pid namespace that is joined init enters last of all, as a child of its own: see the op fork.
   for (const type of ns.made) if (type !== "cgroup" && type !== "time") flags |= CLONE_FLAGS[type];
   return {
     op: "clone",
     flags,
     cgroup: into,
-    pidns: slots.get("pid") ?? -1,
     userns: slots.get("user") ?? -1,
     at: "/linux/namespaces",
     what: "namespaces",
@@ -124,9 +132,16 @@ function enterOps(spec: Spec, ns: Namespaces, slots: ReadonlyMap<NamespaceType, 
     if (type === "user") ops.push({ op: "closeSlot", slot });
     else ops.push({ op: "setns", slot, flags: CLONE_FLAGS[type], at: joined.at, what: `${type} namespace` });
   }
-  if (slots.has("pid")) ops.push({ op: "closeSlot", slot: slots.get("pid") ?? 0 });
   if (ns.made.has("time")) ops.push({ op: "timens", ...TIME });
   return ops;
+}
+
+/** Only children become members of it, which is where they can be looked into. */
+function lastOps(ns: Namespaces): Op[] {
+  const joined = ns.joined.get("pid");
+  if (joined === undefined) return [];
+  const slot = joinedSlot(ns, "pid");
+  return [{ op: "setns", slot, flags: CLONE_FLAGS.pid, at: joined.at, what: "pid namespace" }];
 }
 
 const TIME = { at: "/linux/timeOffsets", what: "time namespace" } as const;
@@ -225,11 +240,6 @@ function helper(kind: "uid" | "gid", mappings: readonly IDMapping[], path: strin
     at,
     what: `new${kind}map`,
   };
-}
-
-/** The host's id of the container's root, which has to be able to open the exec FIFO. */
-export function hostRootId(mappings: readonly IDMapping[] | undefined): number | undefined {
-  return hostId(mappings, 0);
 }
 
 /** What an id of the container's is on the host. */

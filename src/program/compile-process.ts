@@ -28,8 +28,11 @@ export interface ProcessInput {
   readonly keepFds: number;
   /** Variables that the runtime adds to `process.env`. */
   readonly extraEnv: readonly string[];
-  /** It is a child of what prepared it, for it enters a pid namespace that others are in. */
-  readonly forks: boolean;
+  /**
+   * It is a child of what prepared it, for it enters a pid namespace that others are in: `staying` has that remain until the
+   * child is the user's program.
+   */
+  readonly forks: "staying" | "leaving" | undefined;
   /** Init, between the launcher's leave and the program: the wait for `start`, and startContainer hooks. */
   readonly waits: readonly Op[];
   readonly hooks: readonly Op[];
@@ -81,7 +84,7 @@ export function compileProcess(input: ProcessInput): ProcessOps {
   const scheduling = schedulingOps(process, at);
   // A scheduling policy may not outlive a fork, or forbid it (sched(7), "reset-on-fork" and SCHED_DEADLINE), and takes
   // rights that the child must not have.
-  const isOfChild = ({ op }: Op) => input.forks && op === "scheduler";
+  const isOfChild = ({ op }: Op) => input.forks !== undefined && op === "scheduler";
   const early = prefersEarly(input) ? inOrder(input, "early") : undefined;
   const chosen = early !== undefined && isPermitted(input, early) ? early : inOrder(input, "last");
   return {
@@ -132,7 +135,7 @@ function inOrder(input: ProcessInput, order: LoadOrder): Ordered {
   ];
   // What can be done before the filter comes, or before others see the process, is done there.
   const prepare: Op[] = forks
-    ? [...lookUp, ...limits.nofile, arm, ...early, ...forkOps(process, at), ...limits.processes]
+    ? [...lookUp, ...limits.nofile, arm, ...early, ...forkOps(process, at, forks), ...limits.processes]
     : [...lookUp, ...limits.processes, ...early];
   const hooks =
     seccomp === undefined || order === "early" ? input.hooks : input.hooks.map((op) => filteredHook(op, seccomp));
@@ -150,8 +153,8 @@ function inOrder(input: ProcessInput, order: LoadOrder): Ordered {
 }
 
 /** Into the container's pid namespace, as late as can be: see the op fork. A session is a matter of the child. */
-function forkOps(process: Process, at: string): Op[] {
-  const ops: Op[] = [{ op: "fork", stays: true, what: "exec" }, { op: "setsid" }];
+function forkOps(process: Process, at: string, forks: "staying" | "leaving"): Op[] {
+  const ops: Op[] = [{ op: "fork", stays: forks === "staying", what: "pid namespace" }, { op: "setsid" }];
   if (process.terminal === true) ops.push({ op: "controlTerminal", at: `${at}/terminal`, what: "terminal" });
   return ops;
 }

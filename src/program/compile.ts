@@ -10,7 +10,6 @@ import {
   canSetGroups,
   compileNamespaces,
   hasOwn,
-  hostRootId,
   keepsGroups,
   type NamespaceOps,
   type Namespaces,
@@ -26,7 +25,7 @@ import { LAUNCHER_SLOT, type Op, PID, TOKENS } from "./ops.ts";
 import type { Program } from "./program.ts";
 
 /** 0-7 are joined namespaces. */
-const SLOT_FIFO = 8;
+const SLOT_START = 8;
 const SLOT_CONSOLE = 9;
 const SLOT_PIDFD = LAUNCHER_SLOT;
 const SLOT_SECCOMP = LAUNCHER_SLOT + 1;
@@ -60,8 +59,8 @@ export function compileCreate(input: CompileInput): Program {
     seccomp: input.seccomp,
     keepFds,
     extraEnv: extraEnvironment(input),
-    forks: false,
-    waits: input.mode === "create" ? [{ op: "fifo", slot: SLOT_FIFO }] : [],
+    forks: !ns.joined.has("pid") ? undefined : input.mode === "create" ? "leaving" : "staying",
+    waits: input.mode === "create" ? [{ op: "awaitStart", slot: SLOT_START }] : [],
     hooks: compileHooks(hooks, "startContainer", "created"),
     createCwd: true,
     foreground: input.mode === "run",
@@ -135,12 +134,13 @@ function usesConsoleSocket(input: CompileInput): boolean {
 }
 
 function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
-  const { input, names, network, listener, process } = parts;
+  const { input, ns, names, network, listener, process } = parts;
   const { spec, facts, stateDirectory } = input;
   const ops: Op[] = [];
   if (facts.nofile !== undefined) ops.push(nofileOp(facts.nofile));
   append(ops, input.cgroup.prepare, input.resctrl?.prepare ?? []);
-  if (input.mode === "create") ops.push(...fifoOps(input));
+  if (input.mode === "create")
+    ops.push({ op: "listen", slot: SLOT_START, directory: stateDirectory, name: "start.sock" });
   if (input.pidfdSocket !== undefined)
     ops.push({ op: "connect", slot: SLOT_PIDFD, path: input.pidfdSocket, what: "pidfd socket" });
   if (usesConsoleSocket(input)) {
@@ -165,7 +165,9 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
     ops.push({ op: "post", token: TOKENS.hooked });
   }
   const [early, last] = process.order === "early" ? [listener.take, []] : [[], listener.take];
-  ops.push(...early, { op: "await", token: TOKENS.ready });
+  ops.push(...early);
+  if (ns.joined.has("pid")) ops.push({ op: "adopt", stays: input.mode !== "create", what: "pid namespace" });
+  ops.push({ op: "await", token: TOKENS.ready }, ...process.ofChild);
   ops.push({ op: "putFile", path: `${stateDirectory}/state.json`, text: input.stateTemplate, mode: 0o600 });
   if (input.pidfdSocket !== undefined) ops.push({ op: "sendPidfd", slot: SLOT_PIDFD, what: "pidfd socket" });
   if (input.pidFile !== undefined)
@@ -178,19 +180,6 @@ function launcherOps(parts: Parts, trees: readonly Op[]): Op[] {
 
 function nofileOp(soft: number): Op {
   return { op: "rlimit", resource: 7, soft, hard: (1n << 64n) - 2n };
-}
-
-/** Everybody may open it, for a user of the container may have to; nobody but us can get to it (0700 above). */
-function fifoOps(input: CompileInput): Op[] {
-  const path = `${input.stateDirectory}/exec.fifo`;
-  const uid = hostRootId(input.spec.linux?.uidMappings) ?? -1;
-  const gid = hostRootId(input.spec.linux?.gidMappings) ?? -1;
-  const owned = input.facts.euid === 0;
-  const O_PATH = 0o10000000;
-  return [
-    { op: "mkfifo", path, mode: 0o622, uid: owned ? uid : -1, gid: owned ? gid : -1 },
-    { op: "open", slot: SLOT_FIFO, path, flags: O_PATH },
-  ];
 }
 
 function oomOps(spec: Spec): Op[] {
@@ -228,7 +217,8 @@ function initOps(parts: Parts): Op[] {
   const { spec } = input;
   // A thread that moves itself needs no lock over all processes: milliseconds less than from outside (v1).
   const ops: Op[] = [...input.cgroup.enter, anyCpuOp(), ...names.first, { op: "await", token: TOKENS.released }];
-  ops.push(...names.enter, { op: "setsid" });
+  ops.push(...names.enter);
+  if (!ns.joined.has("pid")) ops.push({ op: "setsid" });
   if (!input.noNewKeyring)
     ops.push({ op: "keyring", name: `_ses.${input.id}`, ignore: ["ENOSYS"], what: "session keyring" });
   // Now that init is in its cgroup, which will be the root of what it sees.
@@ -245,9 +235,7 @@ function initOps(parts: Parts): Op[] {
   append(ops, compileHooks(hooks, "createContainer", "creating"));
   append(ops, consoleOps(input, ns), rootfs.cover, rootfs.enter, sysctlOps(spec));
   append(ops, process.directory, rootfs.finish, linuxProcessOps(spec.linux));
-  // While the container's seccomp filter, which may forbid any call, is not there yet.
-  if (input.mode === "create") ops.push({ op: "ownProc" });
-  ops.push({ op: "forget" });
+  append(ops, names.last, [{ op: "forget", keep: input.mode === "create" ? SLOT_START : -1 }]);
   append(ops, spec.process === undefined ? process.prepare.filter(({ op }) => op !== "lookup") : process.prepare);
   append(ops, process.finish);
   return ops;
@@ -268,7 +256,7 @@ function consoleOps(input: CompileInput, ns: Namespaces): Op[] {
       at: "/process/terminal",
       what: "terminal",
     },
-    { op: "controlTerminal", at: "/process/terminal", what: "terminal" },
+    ...(ns.joined.has("pid") ? [] : [{ op: "controlTerminal", at: "/process/terminal", what: "terminal" } as const]),
   ];
 }
 

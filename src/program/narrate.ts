@@ -140,6 +140,6 @@ function isExec({ launcher }: Program): boolean {
 
 /** The last writing of the state, where somebody else is to start it. */
 function isCreated({ path }: OpOf<"putFile">, index: number, { launcher, init }: Program): boolean {
-  if (!path.endsWith("/state.json") || !init.some(({ op }) => op === "fifo")) return false;
+  if (!path.endsWith("/state.json") || !init.some(({ op }) => op === "awaitStart")) return false;
   return !launcher.slice(index + 1).some((op) => op.op === "putFile" && op.path === path);
 }

@@ -31,7 +31,8 @@ export const OPS = {
   rmdir: { on: "L", args: { path: "str", unless: "str?", ignore: "errnos" }, steps: ["rmdir"] },
   /** With all below it, on the same file system; the file `last` after everything else. */
   removeDir: { on: "L", args: { path: "str", last: "str" }, steps: ["open", "read", "unlink", "rmdir"] },
-  mkfifo: { on: "L", args: { path: "str", mode: "u64", uid: "i64", gid: "i64" }, steps: ["mkfifo", "chown"] },
+  /** A socket that init takes a connection from, once somebody starts the container. */
+  listen: { on: "L", args: { slot: "slot", directory: "str", name: "str" }, steps: ["open", "socket", "bind"] },
   /** Locks a directory until the launcher ends. */
   lock: { on: "L", args: { path: "str" }, steps: ["open", "flock", "stale"] },
   // Slots 0-15 are inherited by init, 16-31 stay in the launcher.
@@ -128,7 +129,6 @@ export const OPS = {
     args: {
       flags: "u64",
       cgroup: "str?",
-      pidns: "slot",
       userns: "slot",
       /** A process beside init shares its descriptors, to take the seccomp listener from it. */
       helper: "bool",
@@ -138,7 +138,7 @@ export const OPS = {
       /** Init goes on as a child: the op fork. */
       forks: "bool",
     },
-    steps: ["cgroup", "setns pid", "socketpair", "clone", "setns user"],
+    steps: ["cgroup", "socketpair", "clone", "setns user"],
   },
   childWrite: { on: "L", args: { file: "str", text: "text", ignore: "errnos" }, steps: ["open", "write"] },
   /**
@@ -156,7 +156,7 @@ export const OPS = {
     steps: ["open", "gone", "send", "wait"],
   },
   /**
-   * Opens the FIFO that init waits on and reads what init says until it is the user's program. `cleanup` follows also
+   * Connects to the socket that init waits on and reads what init says until it is the user's program. `cleanup` follows also
    * where one of init's ops from `first` to before `end` failed.
    */
   release: {
@@ -248,21 +248,10 @@ export const OPS = {
       recursiveSet: "u64",
       recursiveClear: "u64",
       flags: "u64",
-      idmap: "slot",
+      /** The pid namespace of a procfs, where that is joined. */
+      pidns: "slot",
     },
-    steps: [
-      "target",
-      "fsopen",
-      "option",
-      "create",
-      "fsmount",
-      "attributes",
-      "move",
-      "propagation",
-      "copy",
-      "procfs",
-      "idmap",
-    ],
+    steps: ["target", "fsopen", "option", "create", "fsmount", "attributes", "move", "propagation", "copy", "procfs"],
   },
   bind: {
     on: "I",
@@ -323,8 +312,6 @@ export const OPS = {
   /** exec: the root of the mount namespace that was joined, or the directory of a slot. */
   enterRoot: { on: "I", args: { slot: "slot" }, steps: ["chroot", "open"] },
   sysctl: { on: "I", args: { path: "str", value: "str" }, steps: ["open", "write"] },
-  /** From here on /proc is the container's own, where it has one: nobody is to find the host's in a process that waits. */
-  ownProc: { on: "I", args: {}, steps: ["open"] },
   procSelf: { on: "I", args: { file: "str", text: "str", ignore: "errnos" }, steps: ["open", "write"] },
   // ---- init: the process ----
   console: {
@@ -341,8 +328,11 @@ export const OPS = {
   },
   /** Makes the terminal on stdin that of this session. */
   controlTerminal: { on: "I", args: {}, steps: ["ioctl"] },
-  /** Wipes what no later op of init's needs: the container may be able to read its memory from here on. */
-  forget: { on: "I", args: {}, steps: ["wipe"] },
+  /**
+   * Closes and wipes all that init has of the host and no later op needs, but the slot `keep`: from here on there may be
+   * somebody who can look into it.
+   */
+  forget: { on: "I", args: { keep: "slot" }, steps: ["wipe"] },
   /**
    * Goes on as a child, which is in the pid namespace that was entered; nothing of the host is open in it. With `stays`
    * its maker remains until the child is the user's program, which the op awaitExec learns by that.
@@ -402,7 +392,8 @@ export const OPS = {
   },
   /** Finds the first of `candidates` that can be executed; what is found is what `exec` runs. */
   lookup: { on: "I", args: { candidates: "strs" }, steps: ["access"] },
-  fifo: { on: "I", args: { slot: "slot" }, steps: ["open", "write"] },
+  /** Waits until somebody connects to the socket. */
+  awaitStart: { on: "I", args: { slot: "slot" }, steps: ["accept", "write"] },
   /** All that is left to be done before `exec`, with which nothing has then to be done but call execve(2). */
   prepareExec: { on: "I", args: { argv: "strs", env: "texts" }, steps: ["outside"] },
   exec: { on: "I", args: { forbidden: "bool" }, steps: ["execve", "forbidden"] },

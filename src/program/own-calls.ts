@@ -23,11 +23,11 @@ const CALLS: Partial<Record<OpName, readonly OwnCall[]>> = {
   dropCapabilities: calls("capset"),
   post: calls("sendmsg"),
   await: calls("recvmsg"),
-  fifo: calls("readlinkat rt_sigaction rt_sigprocmask openat close write"),
+  awaitStart: calls("rt_sigaction rt_sigprocmask close accept4 recvmsg write"),
   rlimit: calls("prlimit64"),
   setsid: calls("setsid"),
   controlTerminal: calls("ioctl"),
-  prepareExec: calls("mmap getpid getcwd close"),
+  prepareExec: calls("mmap getpid getcwd"),
   spawn: calls(
     "memfd_create write lseek pipe2 mmap getpid vfork|clone setsid umask prlimit64 rt_sigaction rt_sigprocmask " +
       "dup2|dup3 close_range close pidfd_open fcntl clock_gettime poll|ppoll read waitid wait4 kill execve exit_group",

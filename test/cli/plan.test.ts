@@ -33,11 +33,11 @@ test("text: the program of run, and nothing is made", () => {
   expect(fs.readdirSync(bundle).sort()).toEqual(["config.json", "rootfs"]);
 });
 
-test("json: the lists of ops; --create waits on the FIFO instead of supervising", () => {
+test("json: the lists of ops; --create waits to be started instead of supervising", () => {
   const program = JSON.parse(tsrunc("plan", "--create", "--format", "json").out);
   expect(Object.keys(program)).toEqual(["launcher", "init", "cleanup", "keepFds"]);
   const names = (list: { op: string }[]) => list.map((op) => op.op);
-  expect(names(program.init)).toContain("fifo");
+  expect(names(program.init)).toContain("awaitStart");
   expect(names(program.launcher)).not.toContain("supervise");
 });
 

@@ -3,7 +3,7 @@ import { type Op, PID } from "../../src/program/ops.ts";
 import { programJson, programText } from "../../src/program/print.ts";
 
 function mount(changes: { attr: number; flags: number }): Op {
-  const base = { op: "mount", type: "proc", source: "proc", dest: "/proc", params: [], idmap: -1 } as const;
+  const base = { op: "mount", type: "proc", source: "proc", dest: "/proc", params: [], pidns: -1 } as const;
   return { ...base, propagation: 0x44000, recursiveSet: 0, recursiveClear: 0, ...changes };
 }
 
@@ -23,7 +23,6 @@ const OPS: readonly Op[] = [
     op: "clone",
     flags: 0x2802_0000,
     cgroup: undefined,
-    pidns: -1,
     userns: 3,
     helper: false,
     agent: undefined,

@@ -41,11 +41,11 @@ function cgroupRecord(freeze: "0" | "1"): NonNullable<StateRecord["cgroup"]> {
   return { version: "v2", manager: "cgroupfs", paths: { "": directory } };
 }
 
-test("status follows from the process, the fifo and the freezer", () => {
+test("status follows from the process, the socket and the freezer", () => {
   const record = { ...container("box"), cgroup: cgroupRecord("1") };
   expect(containerStatus(root, { ...record, cgroup: cgroupRecord("0") })).toBe("running");
   expect(containerStatus(root, record)).toBe("paused");
-  fs.writeFileSync(path.join(root, "box", "exec.fifo"), "");
+  fs.writeFileSync(path.join(root, "box", "start.sock"), "");
   expect(containerStatus(root, record)).toBe("paused");
   // Still there after a start that was killed: the process is no tsrunc-init.
   expect(containerStatus(root, { ...record, cgroup: cgroupRecord("0") })).toBe("running");

@@ -24,7 +24,18 @@ afterAll(removeAll);
 test("the plan has the ops that these tests are about", async () => {
   plan = await subjectPlan(SUBJECT);
   const names = [...plan.launcher, ...plan.init].map(({ op }) => op);
-  for (const name of ["mkdir", "clone", "spawn", "putFile", "device", "mask", "readonly", "seccomp", "fifo", "exec"])
+  for (const name of [
+    "mkdir",
+    "clone",
+    "spawn",
+    "putFile",
+    "device",
+    "mask",
+    "readonly",
+    "seccomp",
+    "awaitStart",
+    "exec",
+  ])
     expect(names).toContain(name);
   expect(casesOf(plan, ["launcher", "init"], ["EIO"]).length).toBeGreaterThan(100);
 });
