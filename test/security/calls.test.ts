@@ -301,3 +301,17 @@ for (const mode of MODES.filter(({ notify }) => !notify))
       expect([executed.status, executed.stderr]).toEqual([255, expect.stringContaining(why)]);
       await box.delete();
     });
+
+// ---- a filter of the caller's ----
+
+for (const errno of [1, 38])
+  test(`a caller's own filter that fails faccessat2 with errno ${errno} keeps no program from being found`, async () => {
+    const arch = nativeArch(process.arch, "LE");
+    const number = arch === undefined ? undefined : syscallTable(arch).get("faccessat2");
+    const under = [build("test/security/under.c", false), `${number}`, `${errno}`];
+    const mode = { noNewPrivileges: false, notify: false };
+    const box = new Box([bare], config(mode, undefined, ["bare", "exit_group"], 1000));
+    expect(await box.run(under)).toMatchObject({ status: 42, stderr: "" });
+    box.save(config(mode, undefined, ["missing"], 1000));
+    expect((await box.run(under)).stderr).toContain("executable file not found in $PATH");
+  });
