@@ -165,11 +165,12 @@ function strace(stem: string): string[] {
  */
 const DROP = ["capset"];
 const TALK = ["sendmsg", "recvmsg"];
-const FIFO = ["readlinkat", "rt_sigprocmask", ...Array(4).fill("rt_sigaction"), "openat", "close", "write"];
-const PREPARE = ["mmap", "mmap", "getcwd", "close", "close"];
+const SIGNALS = ["rt_sigprocmask", ...Array(4).fill("rt_sigaction")];
+const WAIT = [...SIGNALS, "close", "accept4", "recvmsg", "close", "close", "write"];
+const PREPARE = ["mmap", "mmap", "getcwd"];
 const EARLY = {
   run: [[...DROP, ...TALK, "prlimit64", ...PREPARE, "execve"]],
-  create: [[...DROP, ...TALK, ...FIFO, "prlimit64", ...PREPARE, "execve"]],
+  create: [[...DROP, ...TALK, ...WAIT, "prlimit64", ...PREPARE, "execve"]],
   exec: [
     [...DROP, "madvise", "sendmsg", "clone", "exit_group"],
     ["setsid", "prlimit64", ...TALK, "execve"],
