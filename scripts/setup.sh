@@ -75,5 +75,5 @@ fetch_package_lists() {
 
 # Folders with tests that need no engines and no VM.
 unit_tests() {
-  find test -name '*.test.ts' -not -path 'test/engines/*' -not -path 'test/browser/*' | cut -d/ -f1,2 | sort -u
+  find test -name '*.test.ts' -not -path 'test/engines/*' -not -path 'test/browser/*' -not -path 'test/package/*' | cut -d/ -f1,2 | sort -u
 }
