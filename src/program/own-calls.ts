@@ -34,9 +34,9 @@ const CALLS: Partial<Record<OpName, readonly OwnCall[]>> = {
   ),
   fork: [
     ...calls("close madvise sendmsg exit_group"),
-    { names: ["clone"], args: [CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK] },
-    { names: ["clone"], args: [CLONE_PARENT | CLONE_PARENT_SETTID] },
-    { names: ["clone"], args: [CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK | CLONE_FILES] },
+    { names: ["clone"], cloneFlags: CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK },
+    { names: ["clone"], cloneFlags: CLONE_PARENT | CLONE_PARENT_SETTID },
+    { names: ["clone"], cloneFlags: CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK | CLONE_FILES },
   ],
   exec: [EXECVE],
 };

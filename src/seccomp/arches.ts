@@ -15,6 +15,8 @@ export interface ArchInfo {
   readonly base: number;
   /** Sockets and System V IPC (also) go through socketcall(2) and ipc(2). */
   readonly multiplexed: boolean;
+  /** clone(2) takes the stack first and the flags second; everywhere else it is the other way round. */
+  readonly stackFirst: boolean;
 }
 
 /** <linux/audit.h>: EM_* of <linux/elf-em.h>, with these bits. */
@@ -47,7 +49,7 @@ function arch(
 ): ArchInfo {
   const { le = true, ...rest } = more;
   const audit = (machine | (bits === 64 ? AUDIT_64BIT : 0) | (le ? AUDIT_LE : 0)) >>> 0;
-  return { table, audit, bits, bigEndian: !le, base: 0, multiplexed: false, ...rest };
+  return { table, audit, bits, bigEndian: !le, base: 0, multiplexed: false, stackFirst: false, ...rest };
 }
 
 function mipsN32(le: boolean): ArchInfo {
@@ -77,8 +79,8 @@ const MAKERS: Readonly<Record<SeccompArch, () => ArchInfo>> = {
   SCMP_ARCH_PPC64: () => arch("ppc64", EM_PPC64, 64, { le: false, multiplexed: true }),
   SCMP_ARCH_PPC64LE: () => arch("ppc64", EM_PPC64, 64, { multiplexed: true }),
   SCMP_ARCH_RISCV64: () => arch("riscv64", EM_RISCV, 64),
-  SCMP_ARCH_S390: () => arch("s390", EM_S390, 32, { le: false, multiplexed: true }),
-  SCMP_ARCH_S390X: () => arch("s390x", EM_S390, 64, { le: false, multiplexed: true }),
+  SCMP_ARCH_S390: () => arch("s390", EM_S390, 32, { le: false, multiplexed: true, stackFirst: true }),
+  SCMP_ARCH_S390X: () => arch("s390x", EM_S390, 64, { le: false, multiplexed: true, stackFirst: true }),
   SCMP_ARCH_SH: () => arch("sh", EM_SH, 32, { multiplexed: true }),
   SCMP_ARCH_SHEB: () => arch("sh", EM_SH, 32, { le: false, multiplexed: true }),
 };

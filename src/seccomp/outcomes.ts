@@ -1,4 +1,5 @@
 /** What a filter can say to a call of which only a part is known before it is made. */
+import type { SeccompArch } from "../spec/types.ts";
 import { archInfo } from "./arches.ts";
 import {
   ALU_AND,
@@ -21,8 +22,8 @@ import { syscallNumber } from "./syscalls.ts";
 /** A call that this machine's own code makes. Of several names the first counts that the architecture has, as in libc. */
 export interface OwnCall {
   readonly names: readonly string[];
-  /** Arguments that are the same on every machine; undefined, or missing: it may be anything. */
-  readonly args?: readonly (number | undefined)[];
+  /** Of clone(2), which is called without a stack. Of other arguments, and other calls, nothing is known. */
+  readonly cloneFlags?: number;
 }
 
 /** Whether the filter lets all of these calls happen, whatever is not known of them. */
@@ -38,24 +39,23 @@ export function forbids(filter: CompiledFilter, call: OwnCall): boolean {
 }
 
 /** Every action that the filter can come to; none where the architecture has no such call. */
-function actionsOn(filter: CompiledFilter, { names, args = [] }: OwnCall): readonly number[] {
+function actionsOn(filter: CompiledFilter, { names, cloneFlags }: OwnCall): readonly number[] {
   const arch = filter.arches[0];
   if (arch === undefined) return [RET_KILL_PROCESS];
   const number = names.map((name) => syscallNumber(arch, name)).find((found) => found !== undefined);
-  return number === undefined
-    ? []
-    : walk(filter.instructions, knownWords(filter, number, args), archInfo(arch).bigEndian);
+  if (number === undefined) return [];
+  const { bigEndian, stackFirst } = archInfo(arch);
+  const args = cloneFlags === undefined ? [] : stackFirst ? [0, cloneFlags] : [cloneFlags, 0];
+  return walk(filter.instructions, knownWords(arch, number, args), bigEndian);
 }
 
 /** `struct seccomp_data` as 32-bit words, as far as it is known. */
-function knownWords({ arches: [arch] }: CompiledFilter, number: number, args: OwnCall["args"]): (number | undefined)[] {
+function knownWords(arch: SeccompArch, number: number, args: readonly number[]): (number | undefined)[] {
   const words: (number | undefined)[] = [];
-  if (arch === undefined) return words;
   const { audit, bigEndian } = archInfo(arch);
   words[DATA_NR / 4] = number;
   words[DATA_ARCH / 4] = audit;
-  for (const [i, value] of (args ?? []).entries()) {
-    if (value === undefined) continue;
+  for (const [i, value] of args.entries()) {
     const at = DATA_ARGS / 4 + 2 * i;
     words[bigEndian ? at + 1 : at] = value >>> 0;
     words[bigEndian ? at : at + 1] = Math.floor(value / 2 ** 32);
