@@ -12,10 +12,11 @@ export const SHA256 = "6ee0c983477c9b145909d873ed1a57422001927f7706b63859abf8e81
 const FOLDER = join(ROOT, "dist/quickjs");
 /** What {@link FILE} holds. */
 export const SOURCE = join(FOLDER, VERSION);
-const SOURCES = ["quickjs", "libregexp", "libunicode", "dtoa"];
+/** Each with how it is optimized: tables of characters and the text of fractions are hardly needed, and shall be small. */
+const SOURCES = { quickjs: "-O3", libregexp: "-O3", libunicode: "-Os", dtoa: "-Os" };
 /** As QuickJS's own Makefile has it: signed numbers may overflow. */
 const FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", `-DCONFIG_VERSION="${VERSION}"`, "-funsigned-char", "-w"];
-const LEAN = ["-O3", "-fno-pie", "-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables"];
+const LEAN = ["-fno-pie", "-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables"];
 
 /** The Debian mirror that this machine's apt is set up with: known also where no list has been downloaded yet. */
 function mirror() {
@@ -68,17 +69,20 @@ export async function quickjs(toolchain) {
   unpack();
   // The names of files are in its assertions: the directory of the build is none of what is built.
   const flags = [...FLAGS, ...LEAN, `-ffile-prefix-map=${FOLDER}=.`, ...toolchain.flags];
-  const key = createHash("sha256").update(flags.join(" ")).digest("hex").slice(0, 8);
+  const key = createHash("sha256")
+    .update([...flags, ...Object.values(SOURCES)].join(" "))
+    .digest("hex")
+    .slice(0, 8);
   const folder = join(FOLDER, `${VERSION}-${toolchain.arch}-${toolchain.compiler.split("/").at(-1)}-${key}`);
   mkdirSync(folder, { recursive: true });
   const object = (name) => join(folder, `${name}.o`);
-  const missing = SOURCES.filter((name) => !existsSync(object(name)));
+  const missing = Object.keys(SOURCES).filter((name) => !existsSync(object(name)));
   await runAll(
     missing.map((name) => [
       toolchain.compiler,
-      [...flags, "-c", join(SOURCE, `${name}.c`), "-o", `${object(name)}.new`],
+      [...flags, SOURCES[name], "-c", join(SOURCE, `${name}.c`), "-o", `${object(name)}.new`],
     ]),
   );
   for (const name of missing) renameSync(`${object(name)}.new`, object(name));
-  return { include: SOURCE, objects: SOURCES.map(object), flags: [] };
+  return { include: SOURCE, objects: Object.keys(SOURCES).map(object), flags: [] };
 }
