@@ -135,6 +135,9 @@ function baseRootfs(): string {
   return base;
 }
 
+/** Programs are hard links, which nothing may write to; small files are the bundle's own, for cases that change them. */
+const LARGE = 65_536;
+
 function linkTree(from: string, to: string): void {
   mkdirSync(to, { mode: 0o755 });
   for (const entry of readdirSync(from, { withFileTypes: true })) {
@@ -142,7 +145,8 @@ function linkTree(from: string, to: string): void {
     const target = path.join(to, entry.name);
     if (entry.isDirectory()) linkTree(source, target);
     else if (entry.isSymbolicLink()) symlinkSync(readlinkSync(source), target);
-    else linkSync(source, target);
+    else if (statSync(source).size > LARGE) linkSync(source, target);
+    else copyFileSync(source, target);
   }
 }
 
