@@ -54,8 +54,6 @@ const SYS_CLONE3 = 435;
 const HARMLESS: readonly (readonly [string, readonly string[]])[] = [
   ["RestrictAddressFamilies=AF_UNIX AF_NETLINK", ["address-families=unix,netlink"]],
   ["RestrictAddressFamilies=AF_UNIX", ["address-families=unix"]],
-  ["RestrictAddressFamilies=AF_INET AF_INET6", ["address-families=inet,inet6"]],
-  ["RestrictAddressFamilies=none", ["address-families=none"]],
   ["MemoryDenyWriteExecute=yes", ["write-execute"]],
   ["LockPersonality=yes", ["personality"]],
   ["RestrictRealtime=yes", ["realtime"]],
@@ -72,6 +70,9 @@ const HARMLESS: readonly (readonly [string, readonly string[]])[] = [
 
 /** What a container cannot be made without, and what has to be said. */
 const FATAL: readonly (readonly [string, readonly string[], RegExp])[] = [
+  // A created container waits for start at a unix socket.
+  ["RestrictAddressFamilies=AF_INET AF_INET6", ["address-families=inet,inet6"], /socket: .*\(EAFNOSUPPORT\)/],
+  ["RestrictAddressFamilies=none", ["address-families=none"], /socket: .*\(EAFNOSUPPORT\)/],
   ["RestrictNamespaces=yes", ["namespaces"], /namespaces: clone: .*\(EPERM\).*RestrictNamespaces=/],
   ["RestrictSUIDSGID=yes", ["suid-sgid"], /\(ENOSYS\).*openat2.*RestrictSUIDSGID=/],
   ["SystemCallFilter=@system-service", ["system-service"], /operation not permitted \(EPERM\)/],

@@ -20,8 +20,14 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** A file of tests removes the directory when it is through, and the next one in the same process needs it again. */
+function ready(): void {
+  mkdirSync(DIRECTORY, { recursive: true });
+}
+
 /** A static program made from a C file of the checkout, without any library with `bare`. */
 export function build(source: string, bare: boolean): string {
+  ready();
   const target = path.join(DIRECTORY, path.basename(source, ".c"));
   if (existsSync(target)) return target;
   const flags = [
@@ -44,6 +50,7 @@ let calls = 0;
 
 /** Output goes to files: a container that is left would keep a pipe open. */
 export async function call(words: readonly string[], wrap: readonly string[] = []): Promise<Outcome> {
+  ready();
   const stem = path.join(DIRECTORY, `call${++calls}`);
   const files = [`${stem}.out`, `${stem}.err`] as const;
   const [out, err] = files.map((file) => openSync(file, "w")) as [number, number];
