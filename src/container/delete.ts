@@ -13,7 +13,7 @@ import { launchOptions } from "./launch-options.ts";
 import type { DeleteOptions } from "./options.ts";
 import type { StateRecord } from "./record.ts";
 import { forcedRemovalInput, hookDirectory, killOp, leaveOps, noForkOps, removalInput, thawOps } from "./removal.ts";
-import { containerStatus, type Status } from "./state.ts";
+import { containerStatus, type Status, waitsOn } from "./state.ts";
 import {
   CONFIG_FILE,
   containerDirectory,
@@ -48,7 +48,7 @@ function remove(context: Context, root: string, record: StateRecord, force: bool
   const input = force ? forcedRemovalInput(root, record, context.log.warn) : removalInput(root, record);
   const launcher: Op[] = [
     { op: "lock", path: directory },
-    ...killOps(record, status, directory),
+    ...killOps(root, record, status),
     ...removalOps(input, leaveOps(record)),
   ];
   return context.perform(
@@ -87,13 +87,13 @@ function cgroupOfConfig(context: Context, root: string, id: string): CgroupRecor
   }
 }
 
-function killOps(record: StateRecord, status: Status, directory: string): Op[] {
+function killOps(root: string, record: StateRecord, status: Status): Op[] {
   switch (status) {
     case "stopped":
       return [];
     case "created":
       // Start takes the socket away under the same lock: if it has, the container is running and not to be deleted.
-      return [{ op: "unlink", path: path.join(directory, START_SOCKET), ignore: ["EROFS"] }, killOp(record)];
+      return [{ op: "unlink", path: startFile(root, record), ignore: ["EROFS"] }, killOp(record)];
     case "creating":
       // Its first process, if there is one already, goes with its cgroup or because its creator is gone.
       if (record.creator?.resident === true) return record.pid === 0 ? [] : [killOp(record)];
@@ -103,4 +103,8 @@ function killOps(record: StateRecord, status: Status, directory: string): Op[] {
       // On v1 a frozen process takes no signal, SIGKILL neither.
       return [...noForkOps(record), ...thawOps(record), killOp(record)];
   }
+}
+
+function startFile(root: string, { id }: StateRecord): string {
+  return path.join(containerDirectory(root, id), waitsOn(root, id) ?? START_SOCKET);
 }

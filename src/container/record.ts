@@ -1,7 +1,6 @@
 /** What state.json holds, and the proof that it does. */
 import type { CgroupRecord } from "../cgroups/types.ts";
 import type { Label } from "../init/report.ts";
-import { OPS } from "../program/ops.ts";
 import type { ResctrlRecord } from "../resctrl/types.ts";
 import { show } from "../spec/pointer.ts";
 import type { ProcessRef } from "./proc.ts";
@@ -119,10 +118,15 @@ function isResctrl(value: unknown): boolean {
   return isObject(value) && isList(value.groups, isPlainPath) && isList(value.made, isMadeGroup);
 }
 
+/** Also of an op that only another version has: it is for messages alone. */
 function isLabel(value: unknown): boolean {
-  if (!Array.isArray(value) || value.length !== 3) return false;
-  const [op, what, at] = value;
-  return typeof op === "string" && Object.hasOwn(OPS, op) && [what, at].every((word) => word === null || isText(word));
+  if (!Array.isArray(value)) return false;
+  const [op, what, at, origins] = value;
+  return (
+    isText(op) &&
+    [what, at].every((word) => word === null || isText(word)) &&
+    (origins === undefined || isMap(origins, isText))
+  );
 }
 
 function isTail(value: unknown): boolean {

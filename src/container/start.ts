@@ -13,8 +13,8 @@ import { type Context, tellContainer } from "./context.ts";
 import { launchOptions } from "./launch-options.ts";
 import type { StateRecord } from "./record.ts";
 import { hookDirectory, leaveOps, removalInput } from "./removal.ts";
-import { containerStatus } from "./state.ts";
-import { containerDirectory, START_SOCKET } from "./store.ts";
+import { containerStatus, waitsOn } from "./state.ts";
+import { containerDirectory, EXEC_FIFO, START_SOCKET } from "./store.ts";
 import { whenCreated } from "./when-created.ts";
 
 const SIGKILL = 9;
@@ -34,6 +34,11 @@ function start(context: Context, root: string, record: StateRecord): number | Pr
   }
   if (record.noProcess === true) {
     throw new TsruncError("config", `cannot start \`${id}\`: its config has no process`, { at: "/process" });
+  }
+  if (waitsOn(root, id) === EXEC_FIFO) {
+    throw new TsruncError("state", `cannot start \`${id}\`: an earlier version of tsrunc has created it`, {
+      hint: `\`delete --force ${id}\` removes it; then create it again`,
+    });
   }
   const directory = containerDirectory(root, id);
   const input = removalInput(root, record);

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { isFrozen } from "../cgroups/freeze.ts";
 import { isAlive } from "./proc.ts";
 import type { StateRecord } from "./record.ts";
-import { containerDirectory, loadState, START_SOCKET } from "./store.ts";
+import { containerDirectory, EXEC_FIFO, loadState, START_SOCKET } from "./store.ts";
 
 export type Status = "creating" | "created" | "running" | "paused" | "stopped";
 
@@ -29,9 +29,13 @@ export function containerStatus(root: string, record: StateRecord): Status {
   if (!isAlive(record)) return "stopped";
   // Also before start: what is paused cannot be started.
   if (record.cgroup !== undefined && isFrozen(record.cgroup)) return "paused";
-  return fs.existsSync(path.join(containerDirectory(root, record.id), START_SOCKET)) && isInit(record)
-    ? "created"
-    : "running";
+  return waitsOn(root, record.id) !== undefined && isInit(record) ? "created" : "running";
+}
+
+/** The name of the file by which `start` reaches init: the FIFO is that of a container which an earlier version has made. */
+export function waitsOn(root: string, id: string): typeof START_SOCKET | typeof EXEC_FIFO | undefined {
+  const directory = containerDirectory(root, id);
+  return ([START_SOCKET, EXEC_FIFO] as const).find((name) => fs.existsSync(path.join(directory, name)));
 }
 
 export function isBeingCreated({ creator }: StateRecord): boolean {

@@ -22,8 +22,10 @@ export const CONFIG_FILE = "config.json";
 export const START_SOCKET = "start.sock";
 /** Where the container's notify socket is. */
 const NOTIFY_DIRECTORY = "notify";
-/** Of earlier versions: a lock, programs on their way to tsrunc-init, and what init waited on. */
-const FORMER_FILES = ["lock", "program", "exec.fifo"];
+/** What init waited on in earlier versions, in place of the socket. */
+export const EXEC_FIFO = "exec.fifo";
+/** Of earlier versions too: a lock, and programs on their way to tsrunc-init. */
+const FORMER_FILES = ["lock", "program", EXEC_FIFO];
 const OWN_FILES: readonly string[] = [STATE_FILE, CONFIG_FILE, START_SOCKET, NOTIFY_DIRECTORY, ...FORMER_FILES];
 /** In front of names in the root directory that are not containers; no id contains it. */
 export const TEMPORARY = "~";

@@ -50,9 +50,9 @@ export function readReports(file: Buffer, programSize: number): Report[] {
   return reports;
 }
 
-/** What is known of an op when the program itself is gone: [name, what, at, origins]. */
+/** What is known of an op when the program itself is gone: [name, what, at, origins]. Another version has other names. */
 export type Label = readonly [
-  op: OpName,
+  op: string,
   what: string | null,
   at: string | null,
   origins?: Readonly<Record<string, string>>,
@@ -91,19 +91,24 @@ export function withRest(
 export function opError(report: Report, label: Label | undefined): TsruncError {
   const [op, what, at] = label ?? ["exec", null, null];
   const errno = report.errno === 0 ? undefined : errnoName(report.errno);
-  const step = OPS[op].steps[report.step] ?? op;
+  const steps: readonly string[] = isOpName(op) ? OPS[op].steps : [];
+  const step = steps[report.step] ?? op;
   const hint = hintFor(op, step, what, report);
   const origin = op === "busCall" ? busOrigin(step, report, label) : (at ?? undefined);
   const place = step === "forbidden" ? "/linux/seccomp" : origin;
   return new TsruncError("op", messageOf(op, step, what, report), { at: place, errno, hint });
 }
 
-function hintFor(op: OpName, step: string, what: string | null, report: Report): string | undefined {
+function isOpName(name: string): name is OpName {
+  return Object.hasOwn(OPS, name);
+}
+
+function hintFor(op: string, step: string, what: string | null, report: Report): string | undefined {
   if (what === RESCTRL) return resctrlHint(report.detail);
   return op === "busCall" ? busHint(step, what ?? "", report) : hintOf(op, step, what, report);
 }
 
-function messageOf(op: OpName, step: string, what: string | null, report: Report): string {
+function messageOf(op: string, step: string, what: string | null, report: Report): string {
   const { errno, detail, aux } = report;
   if (step === "forbidden") return forbiddenMessage(what, report);
   if (op === "lookup" || op === "exec" || op === "prepareExec") return execMessage(what ?? "", step, report);
@@ -130,7 +135,7 @@ function messageOf(op: OpName, step: string, what: string | null, report: Report
   if (op === "clone" && step === "clone" && CGROUP_ERRNOS.includes(errnoName(errno)))
     return `${what ?? op}: cgroup \`${detail}\` takes no process: ${errnoPhrase(errnoName(errno))}`;
   if (op === "clone" && step === "clone") return `${what ?? op}: clone: ${errnoPhrase(errnoName(errno))}`;
-  const subject = what ?? `${op}`;
+  const subject = what ?? op;
   const object = detail === "" || subject.includes(`(${detail})`) ? "" : `\`${detail}\``;
   const action = [step === subject ? "" : step, object].filter((word) => word !== "").join(" ");
   return [subject, action, errno === 0 ? "" : errnoPhrase(errnoName(errno))].filter((part) => part !== "").join(": ");
@@ -191,7 +196,7 @@ function isKindMismatch(step: string, name: string): boolean {
   );
 }
 
-function hintOf(op: OpName, step: string, what: string | null, report: Report): string | undefined {
+function hintOf(op: string, step: string, what: string | null, report: Report): string | undefined {
   const { errno, aux, detail } = report;
   const name = errno === 0 ? "" : errnoName(errno);
   if (step === "died" && (aux === SIGILL || aux === SIGSYS))
@@ -289,7 +294,7 @@ function resctrlHint(file: string): string | undefined {
   return undefined;
 }
 
-function networkHint(op: OpName, step: string, name: string): string | undefined {
+function networkHint(op: string, step: string, name: string): string | undefined {
   if (name === "ENODEV") return "devices are looked for in the network namespace that the runtime is in";
   if (op === "netFind" && name === "EEXIST")
     return "the container's network namespace has such a device; a `name` that ends in `%d` is made unique by the kernel";
