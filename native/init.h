@@ -121,7 +121,8 @@ struct entry { uint64_t ino; int64_t off; unsigned short reclen; unsigned char t
 
 /* What /proc/PID/stat tells (proc_pid_stat(5)). */
 struct process { uint64_t start, flags; char state; };
-enum { PROCESS_NOT_EXECUTED = 0x40 /* PF_FORKNOEXEC of include/linux/sched.h: execve(2) clears it */ };
+/* PF_EXITING and PF_FORKNOEXEC of include/linux/sched.h: the second is cleared by execve(2). */
+enum { PROCESS_EXITING = 4, PROCESS_NOT_EXECUTED = 0x40 };
 
 /* util.c */
 int fail(uint32_t step, const char *detail);

@@ -145,14 +145,18 @@ static bool has_executed(void) {
   return read_process(ctx.pid, &process) < 0 || !(process.flags & PROCESS_NOT_EXECUTED);
 }
 
-/* By the maker's end: it was not killed, and the child lives, so that has called execve. */
+/*
+ * By the maker's end. If it was not killed the child has given up its memory, by execve or on its way out, which is marked
+ * before; until it can be waited for, the one looks like the other. The mark that execve clears goes only after that.
+ */
 static bool maker_saw_exec(void) {
-  siginfo_t maker = { 0 }, child = { 0 };
+  siginfo_t maker = { 0 };
+  struct process child;
   while (waitid(P_PIDFD, (id_t)ctx.maker, &maker, WEXITED) < 0 && errno == EINTR) {}
   close(ctx.maker);
   ctx.maker = -1;
   if (maker.si_code != CLD_EXITED || maker.si_status != 0) return false;
-  return waitid(P_PIDFD, (id_t)ctx.pidfd, &child, WEXITED | WNOHANG | WNOWAIT) == 0 && child.si_pid == 0;
+  return read_process(ctx.pid, &child) == 0 && !(child.flags & PROCESS_EXITING);
 }
 
 /* Where the filter lets nothing be executed that is the reason, whatever is left to be seen of the end. */

@@ -4,7 +4,7 @@
  */
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { nativeArch } from "../../src/seccomp/arches.ts";
 import { syscallTable } from "../../src/seccomp/syscalls.ts";
@@ -284,6 +284,22 @@ for (const mode of MODES)
       await box.delete();
     });
   }
+
+test("a failure of execve in exec is told each time, in whichever moment the child's end is looked at", async () => {
+  const mode = { noNewPrivileges: true, notify: false };
+  const box = new Box([bare], config(mode, profile(mode, undefined), ["/bin/bare", "pause"]));
+  writeFileSync(path.join(box.bundle, "rootfs/bin/none"), "no program", { mode: 0o755 });
+  try {
+    expect(await box.create()).toMatchObject({ status: 0 });
+    expect(await box.start()).toMatchObject({ status: 0, stderr: "" });
+    const untold = `case $("$@" 2>&1) in *"exec format error"*) ;; *) echo "untold: $i" ;; esac`;
+    const loop = ["/bin/sh", "-c", `for i in $(seq 500); do ${untold}; done`, "sh"];
+    for (let part = 0; part < 4; part++)
+      expect(await box.exec(["/bin/none"], loop)).toEqual({ status: 0, stdout: "", stderr: "" });
+  } finally {
+    await box.delete();
+  }
+});
 
 for (const mode of MODES.filter(({ notify }) => !notify))
   for (const action of ["SCMP_ACT_ERRNO", "SCMP_ACT_TRAP", "SCMP_ACT_KILL_PROCESS"])
