@@ -144,6 +144,7 @@ int read_process(pid_t pid, struct process *process);
 int read_start(pid_t pid, uint64_t *start, char *state);
 int proc_self_path(char *buf, size_t size, const char *file);
 int pidfd_open_(pid_t pid);
+long clone2(unsigned long flags, void *parent_tid);
 int pidfd_signal(int pidfd, int sig);
 int wait_pidfd(int pidfd, int64_t ms);
 struct winsize;

@@ -39,15 +39,6 @@ void drop_shared(void) {
   if (ctx.shared) munmap(ctx.shared, ctx.born ? 2 * LARGEST_PAGE : LARGEST_PAGE);
 }
 
-/* clone(2), which profiles allow that forbid clone3(2): a filter may be in force already. On s390x the stack comes first. */
-static long clone_child(unsigned long flags) {
-#ifdef __s390x__
-  return syscall(SYS_clone, NULL, flags, ctx.born, NULL, 0ul);
-#else
-  return syscall(SYS_clone, flags, NULL, ctx.born, NULL, 0ul);
-#endif
-}
-
 int do_fork(const struct op_fork *op) {
   atomic_store(ctx.born, 0);
   struct message m = { .type = MESSAGE_FORK };
@@ -58,7 +49,7 @@ int do_fork(const struct op_fork *op) {
   unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID;
   if (op->stays) flags |= CLONE_VFORK;
   if (ctx.helped) flags |= CLONE_FILES; /* the helper shares the descriptors of both */
-  long pid = clone_child(flags);
+  long pid = clone2(flags, ctx.born); /* which profiles allow that forbid clone3(2): a filter may be in force already */
   if (pid < 0) return fail(STEP_FORK_FORK, NULL);
   if (pid > 0) leave(0);
   if (ctx.kept) show_life(true);

@@ -77,7 +77,7 @@ static long clone3(struct clone3_args *args) {
   long pid = syscall(SYS_clone3, args, sizeof *args);
   if (pid >= 0 || errno != ENOSYS) return pid;
   unsigned long flags = (unsigned long)(args->flags & ~CLONE_INTO_CGROUP) | (unsigned long)args->exit_signal;
-  pid = syscall(SYS_clone, flags, NULL, args->flags & CLONE_PIDFD ? args->pidfd : args->parent_tid, NULL, 0ul);
+  pid = clone2(flags, (void *)(uintptr_t)(args->flags & CLONE_PIDFD ? args->pidfd : args->parent_tid));
   if (pid == 0 && args->flags & CLONE_INTO_CGROUP) {
     int fd = openat((int)args->cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, "0", 1) < 0) not_entered = errno;

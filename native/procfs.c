@@ -34,15 +34,6 @@
 #define THIS_ARCH 0 /* no such system call: the helper kills itself */
 #endif
 
-/* fork(2) without what libc does at it. On s390x the stack comes first. */
-static long clone_child(void) {
-#ifdef __s390x__
-  return syscall(SYS_clone, NULL, (unsigned long)SIGCHLD, NULL, NULL, 0ul);
-#else
-  return syscall(SYS_clone, (unsigned long)SIGCHLD, NULL, NULL, NULL, 0ul);
-#endif
-}
-
 #define VISITOR_SECONDS 10 /* whoever traces the helper can hold it up for ever */
 
 /*
@@ -93,7 +84,7 @@ static _Noreturn void make_visitor(int sock, int pidns) {
   drop_shared();
   memset(&ctx, 0, sizeof ctx);
   if (allow_little() < 0) leave(errno);
-  long pid = clone_child();
+  long pid = clone2(SIGCHLD, NULL);
   if (pid == 0) {
     int fs = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
     if (fs >= 0) send_fd(0, "p", 1, fs);
@@ -119,7 +110,7 @@ static int by_visitor(int pidns) {
   struct timeval patience = { .tv_sec = VISITOR_SECONDS };
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0) return -1;
   setsockopt(socks[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  long pid = clone_child();
+  long pid = clone2(SIGCHLD, NULL);
   if (pid == 0) make_visitor(socks[1], pidns);
   int error = errno;
   close(socks[1]);

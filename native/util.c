@@ -197,6 +197,15 @@ int proc_self_path(char *buf, size_t size, const char *file) {
   return 0;
 }
 
+/* clone(2) without a stack of the child's own, and without what libc does at a fork. On s390x the stack comes first. */
+long clone2(unsigned long flags, void *parent_tid) {
+#ifdef __s390x__
+  return syscall(SYS_clone, NULL, flags, parent_tid, NULL, 0ul);
+#else
+  return syscall(SYS_clone, flags, NULL, parent_tid, NULL, 0ul);
+#endif
+}
+
 int pidfd_open_(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 int pidfd_signal(int pidfd, int sig) { return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0); }
 

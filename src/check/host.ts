@@ -1,11 +1,13 @@
 /** What of a configuration this host cannot do, or not as it is meant; nothing is changed on it. */
 import * as fs from "node:fs";
-import process from "node:process";
 import { unifiedControllers } from "../cgroups/facts.ts";
 import type { HostFacts } from "../program/input.ts";
+import { sysctlParts } from "../spec/check-sysctl.ts";
 import { isBindMount } from "../spec/mount-words.ts";
 import { hostPath } from "../spec/paths.ts";
-import type { Mount, NamespaceType, Spec } from "../spec/types.ts";
+import { pointer } from "../spec/pointer.ts";
+import type { Mount, Spec } from "../spec/types.ts";
+import { ownNamespace } from "../spec/validate.ts";
 import type { Findings } from "./finding.ts";
 
 export interface CheckInput {
@@ -24,15 +26,10 @@ function readOrEmpty(path: string): string {
   }
 }
 
-const NAMESPACE_FILES: Readonly<Record<NamespaceType, string>> = {
-  ...{ cgroup: "cgroup", ipc: "ipc", mount: "mnt", network: "net", pid: "pid", time: "time", user: "user", uts: "uts" },
-};
-
 export function checkNamespacesOfHost({ spec, facts, found }: CheckInput): void {
   for (const [i, { type, path = "" }] of (spec.linux?.namespaces ?? []).entries()) {
     const at = `/linux/namespaces/${i}`;
-    if (!fs.existsSync(`/proc/self/ns/${NAMESPACE_FILES[type]}`))
-      found.error(at, `this kernel has no ${type} namespaces`);
+    if (!fs.existsSync(ownNamespace(type))) found.error(at, `this kernel has no ${type} namespaces`);
     else if (path !== "" && !fs.existsSync(hostPath(path)))
       found.error(`${at}/path`, `namespace \`${path}\` does not exist (ENOENT)`);
     else if (type === "user" && path === "") checkUserNamespaces(at, facts, found);
@@ -156,8 +153,7 @@ export function checkDevicesOfHost({ spec, found }: CheckInput): void {
 export function checkNetDevicesOfHost({ spec, found }: CheckInput): void {
   for (const name of Object.keys(spec.linux?.netDevices ?? {})) {
     if (fs.existsSync(`/sys/class/net/${name}`)) continue;
-    const at = `/linux/netDevices/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-    found.error(at, `this host has no network device \`${name}\``);
+    found.error(pointer("linux", "netDevices", name), `this host has no network device \`${name}\``);
   }
 }
 
@@ -183,12 +179,10 @@ function isExecutable(path: string): boolean {
 
 export function checkSysctlFiles({ spec, found }: CheckInput): void {
   for (const name of Object.keys(spec.linux?.sysctl ?? {})) {
-    const slashes = name.includes("/") && (!name.includes(".") || name.indexOf("/") < name.indexOf("."));
-    const path = slashes ? name : name.replaceAll(/[./]/g, (c) => (c === "." ? "/" : "."));
+    const path = sysctlParts(name).join("/");
     // Values of network devices come with the devices.
     if (/^net\/.*\/conf\/(?!all\/|default\/)/.test(path) || fs.existsSync(`/proc/sys/${path}`)) continue;
-    const at = `/linux/sysctl/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-    found.error(at, `this kernel has no sysctl \`${name}\``);
+    found.error(pointer("linux", "sysctl", name), `this kernel has no sysctl \`${name}\``);
   }
 }
 
@@ -272,9 +266,4 @@ export function checkKernel({ spec, found }: CheckInput, release: string): void 
   for (const [i, mount] of (spec.mounts ?? []).entries())
     if ((mount.uidMappings ?? []).length > 0 && older([5, 12]))
       found.error(`/mounts/${i}/uidMappings`, "mounts can be mapped since Linux 5.12");
-}
-
-/** For messages: whether this process may do what the checks below assume. */
-export function isRoot(): boolean {
-  return (process.geteuid?.() ?? 0) === 0;
 }

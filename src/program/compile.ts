@@ -2,6 +2,8 @@
 import { append } from "../append.ts";
 import { TsruncError } from "../errors.ts";
 import { joinResctrlOps, removeResctrlOps } from "../resctrl/plan.ts";
+import { sysctlParts } from "../spec/check-sysctl.ts";
+import { pointer } from "../spec/pointer.ts";
 import type { Process, Spec } from "../spec/types.ts";
 import { cleanupOps, removalOps } from "./compile-delete.ts";
 import { compileHooks } from "./compile-hooks.ts";
@@ -262,14 +264,8 @@ function consoleOps(input: CompileInput, ns: Namespaces): Op[] {
 
 function sysctlOps(spec: Spec): Op[] {
   return Object.entries(spec.linux?.sysctl ?? {}).map(([name, value]) => {
-    // Dots separate, and slashes too; a dot within a part (an interface's name) is then written as a slash (sysctl(8)).
-    const path =
-      name.indexOf("/") >= 0 && (name.indexOf(".") < 0 || name.indexOf("/") < name.indexOf(".")) ? name : swap(name);
-    const at = `/linux/sysctl/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    const path = sysctlParts(name).join("/");
+    const at = pointer("linux", "sysctl", name);
     return { op: "sysctl", path, value, at, what: `sysctl \`${name}\`` };
   });
-}
-
-function swap(name: string): string {
-  return name.replaceAll(/[./]/g, (c) => (c === "." ? "/" : "."));
 }

@@ -143,9 +143,14 @@ function checkJoinedMounts(spec: Spec, report: Report): void {
   });
 }
 
+/** The file of this process's own namespace (proc(5)). */
+export function ownNamespace(type: NamespaceType): string {
+  return `/proc/self/ns/${FILES[type] ?? type}`;
+}
+
 function isOwnNamespace(type: NamespaceType, path: string): boolean {
   try {
-    const [own, joined] = [statSync(`/proc/self/ns/${FILES[type] ?? type}`), statSync(path)];
+    const [own, joined] = [statSync(ownNamespace(type)), statSync(path)];
     return own.dev === joined.dev && own.ino === joined.ino;
   } catch {
     return false;

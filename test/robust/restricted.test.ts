@@ -1,7 +1,7 @@
 /**
  * Under the restrictions of hardened units (systemd.exec(5)) and of engines that a container is nested in: it works, or one
  * line says what is missing, and what runs already can be stopped and removed. The same filters, capabilities and mounts
- * are made by a program of the test's own; test/systemd walks real units. Root only.
+ * are made by a program of the test's own, without systemd. Root only.
  */
 import { expect } from "bun:test";
 import { execFileSync } from "node:child_process";

@@ -1,6 +1,5 @@
 /** The page of clauses: for each its cases, and what became of them with each runtime. */
-import type { Clause } from "../clauses.ts";
-import { names } from "../clauses.ts";
+import { type Clause, names } from "../clauses.ts";
 import type { CaseResult, RunResult, Status } from "../result.ts";
 
 const WORDS: Readonly<Record<Status, string>> = { passed: "✓", failed: "✗", skipped: "–", known: "~" };
@@ -35,8 +34,8 @@ function row(clause: Clause, results: readonly RunResult[]): string {
 }
 
 function section(title: string, clauses: readonly Clause[], results: readonly RunResult[]): string {
-  const names = results.map(({ runtime }) => `${runtime.name} ${runtime.version}`);
-  const head = ["clause", "what", "cases", ...names];
+  const runtimes = results.map(({ runtime }) => `${runtime.name} ${runtime.version}`);
+  const head = ["clause", "what", "cases", ...runtimes];
   return [
     `## ${title}`,
     "",
