@@ -43,7 +43,7 @@ export class Worker {
   #errors = "";
   #resolve: ((outcome: Outcome | undefined) => void) | undefined;
 
-  constructor({ runtime, keep, timeout }: Pick<RunnerOptions, "runtime" | "keep" | "timeout">) {
+  constructor({ runtime, keep, timeout, jobs }: Pick<RunnerOptions, "runtime" | "keep" | "timeout" | "jobs">) {
     const words = ["--mount", "--propagation", "unchanged", "/bin/sh", "-c", START, "sh", process.execPath, WORKER];
     this.#child = spawn("unshare", words, {
       env: {
@@ -52,6 +52,8 @@ export class Worker {
         CONFORMANCE_RUNNER: "1",
         FORCE_COLOR: "0",
         CONFORMANCE_TIMEOUT: String(timeout),
+        // Several workers are each other's neighbours: none of them has the machine to itself.
+        ...(jobs > 1 ? { CONFORMANCE_STRICT: "0" } : {}),
         ...(keep === undefined ? {} : { CONFORMANCE_KEEP: "1" }),
       },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
